@@ -1,0 +1,7 @@
+"""``faststyle export`` as a script: see ``python export.py --help``."""
+
+import sys
+
+from faststyle.cli import main
+
+raise SystemExit(main(["export", *sys.argv[1:]]))

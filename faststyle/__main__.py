@@ -1,0 +1,5 @@
+"""``python -m faststyle``."""
+
+from faststyle.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,64 @@
+"""The command line: one module for each command, loaded when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from faststyle.errors import FaststyleError
+from faststyle.version import __version__
+
+COMMANDS = {
+    "stylize": "repaint a photo, or a folder of photos, in a style",
+    "styles": "list the bundled styles",
+    "info": "show everything a model says of itself",
+    "train": "learn a style from one picture and a folder of photos",
+    "export": "turn a training checkpoint into an ONNX model",
+}
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells count it."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit status: 0, 1 after an error, 2 for wrong usage."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    command = _choose(arguments[:1])
+    module = importlib.import_module(f"faststyle.cli.{command}")
+    parser = argparse.ArgumentParser(
+        prog=f"faststyle {command}", description=COMMANDS[command].capitalize() + "."
+    )
+    module.configure(parser)
+    try:
+        status: int = module.run(parser.parse_args(arguments[1:]))
+        sys.stdout.flush()
+        return status
+    except FaststyleError as error:
+        print(f"faststyle: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("faststyle: stopped", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; leave nothing for Python to flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _choose(arguments: list[str]) -> str:
+    """Return the command's name, or end with the help or the version."""
+    parser = argparse.ArgumentParser(
+        prog="faststyle",
+        description="Repaint photos in the style of one picture.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="commands:\n"
+        + "".join(f"  {name:<9} {summary}\n" for name, summary in COMMANDS.items())
+        + "\nfaststyle COMMAND --help shows the options of a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"faststyle {__version__}")
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND")
+    command: str = parser.parse_args(arguments).command
+    return command

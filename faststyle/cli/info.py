@@ -1,0 +1,62 @@
+"""``faststyle info``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import fields
+from pathlib import Path
+
+from faststyle.cli.options import readable_size
+from faststyle.contract import ModelCard
+from faststyle.errors import ModelError
+from faststyle.gallery import style_names, style_path
+from faststyle.session import OpenModel, open_model
+from faststyle.stylizer import read_card
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("model", help="an ONNX file, or the name of a bundled style")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what the model says of itself; 1 if it is not a faststyle model."""
+    path = style_path(options.model) if options.model in style_names() else Path(options.model)
+    model = open_model(path, device="cpu", threads=1)
+    _line("file", f"{path} ({readable_size(path.stat().st_size)})")
+    for kind, entries in (
+        ("input", model.session.get_inputs()),
+        ("output", model.session.get_outputs()),
+    ):
+        for entry in entries:
+            shape = " × ".join("?" if side is None else str(side) for side in entry.shape)
+            _line(kind, f"{entry.name}: {entry.type.removeprefix('tensor(').rstrip(')')} {shape}")
+    try:
+        card = read_card(model, path=path)
+    except ModelError:
+        _print_foreign(model)
+        raise
+    _print_card(card)
+    return 0
+
+
+def _print_card(card: ModelCard) -> None:
+    for field in fields(card):
+        value = getattr(card, field.name)
+        if field.name != "training":
+            _line(field.name.replace("_", " "), str(value) if value != "" else "-")
+    if card.training:
+        print("training")
+        for key, value in card.training.items():
+            text = value if isinstance(value, str) else json.dumps(value)
+            print(f"  {key.replace('_', ' '):<24} {text or '-'}")
+
+
+def _print_foreign(model: OpenModel) -> None:
+    for key, value in model.session.get_modelmeta().custom_metadata_map.items():
+        _line(key, value)
+
+
+def _line(key: str, value: str) -> None:
+    print(f"{key:<17} {value}")

@@ -1,0 +1,34 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.util import find_spec
+
+from faststyle.errors import MissingExtraError
+
+TRAINING_PACKAGES = ("torch", "torchvision", "onnx")
+
+
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """Add ``--overwrite``."""
+    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
+
+
+def require_training_packages() -> None:
+    """Check that the packages of the train extra are installed, without importing them.
+
+    Raises:
+        MissingExtraError: one is missing.
+    """
+    missing = [name for name in TRAINING_PACKAGES if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"this command needs {', '.join(missing)}: "
+            "in the faststyle checkout, run  pip install '.[train]'"
+        )
+
+
+def readable_size(count: int) -> str:
+    """Write a number of bytes for people."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"

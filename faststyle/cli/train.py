@@ -1,0 +1,271 @@
+"""``faststyle train``."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from faststyle.cli.options import require_training_packages
+from faststyle.errors import ConfigError, OutputExistsError
+from faststyle.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from faststyle.training.run import Progress, RunResult
+
+CHANGEABLE = frozenset(
+    {
+        *("style", "content", "vgg_weights"),
+        *("name", "author", "license", "source"),
+        *("steps", "learning_rate"),
+    }
+)
+"""Settings that a resumed run may be given anew: where files lie, what is said of the
+style, and how long and how fast to go on."""
+
+SIGNAL_STATUS = 128
+"""Shells count an end by signal N as exit status 128 + N."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options; those left out keep the defaults of `TrainingConfig`."""
+    parser.add_argument("style", nargs="?", default=argparse.SUPPRESS, help="the style picture")
+    _add_run_options(parser.add_argument_group("run"))
+    content = parser.add_argument_group("what to learn from")
+    _add(content, "content", str, "DIR", "folder of photos, searched recursively")
+    _add(content, "crop_size", int, "PIXELS", "side of the square crops of photos")
+    _add(content, "style_size", int, "PIXELS", "shorter side of the style; larger, larger strokes")
+    network = parser.add_argument_group("network")
+    _add(network, "preset", str, "NAME", "network design")
+    _add(network, "width", int, "N", "channels of its first layer")
+    losses = parser.add_argument_group("losses")
+    _add(losses, "loss_network", str, "NAME", "vgg19 or vgg16")
+    _add(losses, "vgg_weights", str, "FILE", "its weights, in place of torchvision's download")
+    _add(losses, "content_layers", _words, "NAMES", "layers of the content loss")
+    _add(losses, "style_layers", _words, "NAMES", "layers of the style loss")
+    _add(losses, "style_layer_weights", _numbers, "NUMBERS", "a weight for each, all alike if left")
+    _add(losses, "content_weight", float, "X", "weight of the content loss")
+    _add(losses, "style_weight", float, "X", "weight of the style loss")
+    _add(losses, "total_variation_weight", float, "X", "weight of the total-variation loss")
+    steps = parser.add_argument_group("steps")
+    _add(steps, "steps", int, "N", "steps to train for")
+    _add(steps, "batch_size", int, "N", "photos in a step")
+    _add(steps, "learning_rate", float, "X", "peak learning rate")
+    _add(steps, "precision", str, "TYPE", "float32, bfloat16 or auto")
+    _add(steps, "seed", int, "N", "seed of weights, data order and augmentation")
+    card = parser.add_argument_group("what the model says of itself")
+    _add(card, "name", str, "TEXT", "name of the style, the picture's file name if left")
+    _add(card, "author", str, "TEXT", "who made the style picture")
+    _add(card, "license", str, "TEXT", "licence of the trained model")
+    _add(card, "source", str, "TEXT", "where the style picture comes from")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, and return 128 plus the signal if one stopped the run."""
+    require_training_packages()
+    names = {field.name for field in fields(TrainingConfig)}
+    given = {key: value for key, value in vars(options).items() if key in names}
+    for path in given.keys() & {"style", "content", "vgg_weights"}:
+        given[path] = str(Path(given[path]).absolute())
+    return _train(
+        given,
+        out=options.out,
+        resume=options.resume,
+        device=options.device,
+        workers=options.workers,
+        checkpoint_every=options.checkpoint_every,
+        preview_every=options.preview_every,
+    )
+
+
+def _train(
+    given: dict[str, Any],
+    *,
+    out: Path | None,
+    resume: bool,
+    device: str,
+    workers: int,
+    checkpoint_every: int,
+    preview_every: int,
+) -> int:
+    # Only now, as torch takes seconds to import.
+    from faststyle.training.checkpoint import load_checkpoint
+    from faststyle.training.run import CHECKPOINT, train
+
+    if out is None:
+        if "style" not in given:
+            raise ConfigError("name a style picture, or the folder of a run with --out")
+        out = Path("runs") / Path(given["style"]).stem
+    checkpoint = load_checkpoint(out / CHECKPOINT) if resume else None
+    if checkpoint is not None:
+        config = _resumed(checkpoint.config, given)
+        checkpoint = replace(checkpoint, config=config)
+    else:
+        config = _fresh(given, checkpoint=out / CHECKPOINT)
+    with stop_signals() as received, ProgressBar() as bar:
+        result = train(
+            config,
+            out=out,
+            resume=checkpoint,
+            device=device,
+            workers=workers,
+            checkpoint_every=checkpoint_every,
+            preview_every=preview_every,
+            on_progress=bar.show,
+            on_notice=bar.say,
+            should_stop=lambda: bool(received),
+        )
+    _print_result(result, out=out)
+    return 0 if result.finished else SIGNAL_STATUS + received[0]
+
+
+def _fresh(given: dict[str, Any], *, checkpoint: Path) -> TrainingConfig:
+    if checkpoint.exists():
+        raise OutputExistsError(
+            f"{checkpoint}: a run is here already; continue it with --resume, "
+            "or choose another folder with --out"
+        )
+    for name, flag in (("style", "a style picture"), ("content", "--content DIR")):
+        if name not in given:
+            raise ConfigError(f"training needs {flag}; see faststyle train --help")
+    return TrainingConfig(**given)
+
+
+def _resumed(config: TrainingConfig, given: dict[str, Any]) -> TrainingConfig:
+    for key, value in given.items():
+        old = getattr(config, key)
+        if key not in CHANGEABLE and value != old:
+            raise ConfigError(
+                f"--{key.replace('_', '-')} {_shown(value)}: the run was started with "
+                f"{_shown(old)}; leave the option out, or start another run with --out"
+            )
+    return replace(config, **given)
+
+
+def _print_result(result: RunResult, *, out: Path) -> None:
+    if result.unreadable:
+        shown = ", ".join(result.unreadable[:3]) + (", …" if len(result.unreadable) > 3 else "")
+        print(f"{len(result.unreadable)} photos could not be read: {shown}", file=sys.stderr)
+    if result.finished:
+        print(f"{result.model}: trained for {result.step} steps")
+    else:
+        print(
+            f"stopped after step {result.step}, saved in {result.checkpoint}; "
+            f"continue with  faststyle train --resume --out {out}",
+            file=sys.stderr,
+        )
+
+
+class ProgressBar:
+    """Draws the progress of a run with tqdm."""
+
+    def __init__(self) -> None:
+        self.bar: tqdm[Any] | None = None
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def show(self, progress: Progress) -> None:
+        """Draw the bar at a step, with the newest losses beside it."""
+        if self.bar is None:
+            self.bar = tqdm(total=progress.steps, initial=progress.step - 1, unit="step")
+        if progress.reading is not None:
+            self.bar.set_postfix_str(
+                f"content {progress.reading.content:.3f}, "
+                f"style {progress.reading.style:.4f}, "
+                f"total variation {progress.reading.total_variation:.4f}",
+                refresh=False,
+            )
+        self.bar.update(progress.step - self.bar.n)
+
+    def say(self, text: str) -> None:
+        """Write a line above the bar."""
+        tqdm.write(text, file=sys.stderr)
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Collect Ctrl-C and SIGTERM, so that the run can save first; a second one is obeyed at once.
+
+    Yields:
+        The numbers of the signals received so far.
+    """
+    received: list[int] = []
+    previous: dict[signal.Signals, Any] = {}
+
+    def receive(number: int, _: object) -> None:
+        received.append(number)
+        for each, handler in previous.items():
+            signal.signal(each, handler)
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        previous[each] = signal.signal(each, receive)
+    try:
+        yield received
+    finally:
+        for each, handler in previous.items():
+            signal.signal(each, handler)
+
+
+def _add_run_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of the run (default: runs/STYLE)"
+    )
+    group.add_argument(
+        "--resume", action="store_true", help="continue the run in --out from its checkpoint"
+    )
+    group.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda", "mps"),
+        default="auto",
+        help="where to train; auto takes the first of cuda, mps and cpu (default: auto)",
+    )
+    for flag, default, text in (
+        ("--workers", 2, "processes that decode photos"),
+        ("--checkpoint-every", 250, "steps between two checkpoints"),
+        ("--preview-every", 250, "steps between two preview pictures"),
+    ):
+        group.add_argument(
+            flag, type=int, default=default, metavar="N", help=f"{text} (default: {default})"
+        )
+
+
+def _add(
+    group: argparse._ArgumentGroup,
+    setting: str,
+    parse: Callable[[str], Any],
+    metavar: str,
+    text: str,
+) -> None:
+    """Add the option of one setting, with the default that `TrainingConfig` has for it."""
+    default = getattr(TrainingConfig, setting, None)
+    group.add_argument(
+        f"--{setting.replace('_', '-')}",
+        type=parse,
+        metavar=metavar,
+        default=argparse.SUPPRESS,
+        help=text if default in (None, "") else f"{text} (default: {_shown(default)})",
+    )
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(word) for word in _words(text))
+
+
+def _shown(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

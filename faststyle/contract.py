@@ -1,0 +1,90 @@
+"""What an exported model promises: its input, its output and what it says of itself.
+
+Both sides of the wall read this: export writes it, inference checks it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+CONTRACT_VERSION = 1
+"""Version of the promises below; a reader refuses a newer one."""
+
+INPUT = "image"
+"""Name of the only input: uint8 N×H×W×3, RGB, any N, H and W from 1 up."""
+
+OUTPUT = "stylized"
+"""Name of the only output: the same type and shape as the input."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """Everything a model says of itself, stored as ONNX metadata, one string for each field."""
+
+    style: str
+    """Name of the style."""
+    author: str = ""
+    """Author of the style picture."""
+    license: str = ""
+    """Licence of this model."""
+    source: str = ""
+    """Where the style picture comes from."""
+    preset: str = ""
+    """Network preset and the settings it was built with, such as ``johnson width 32``."""
+    normalization: str = ""
+    """What the network normalizes by: ``instance`` is statistics of the whole picture,
+    so tiles of a picture computed apart do not agree."""
+    multiple: int = 1
+    """Tiles whose sides are divisible by this, in pixels, need no padding inside."""
+    halo: int = 0
+    """Pixels around a tile that convolutions reach; a multiple of ``multiple``."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """The whole training configuration."""
+    faststyle_version: str = ""
+    """Version of faststyle that exported the model."""
+    contract_version: int = CONTRACT_VERSION
+    """Version of the contract the model follows."""
+
+    def to_metadata(self) -> dict[str, str]:
+        """Write every field as a string; numbers and mappings as JSON."""
+        return {
+            key: value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+            for key, value in asdict(self).items()
+        }
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> ModelCard:
+        """Read what `to_metadata` wrote; unknown keys are left out.
+
+        Raises:
+            ValueError: a number or mapping is not valid JSON of that kind.
+            KeyError: ``contract_version`` or ``style`` is missing.
+        """
+        return cls(
+            style=metadata["style"],
+            contract_version=_integer(metadata["contract_version"]),
+            multiple=_integer(metadata.get("multiple", "1")),
+            halo=_integer(metadata.get("halo", "0")),
+            training=_mapping(metadata.get("training", "{}")),
+            **{name: metadata.get(name, "") for name in _TEXT_FIELDS},
+        )
+
+
+_TEXT_FIELDS = ("author", "license", "source", "preset", "normalization", "faststyle_version")
+
+
+def _integer(text: str) -> int:
+    value = json.loads(text)
+    if not isinstance(value, int):
+        raise ValueError(f"{text!r} is not a whole number")
+    return value
+
+
+def _mapping(text: str) -> Mapping[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError(f"{text!r} is not a JSON object")
+    return value

@@ -1,0 +1,78 @@
+"""Every error faststyle raises on purpose.
+
+FaststyleError
+├── ImageError            a picture cannot be read, written or stylized
+├── OutputExistsError     the result would overwrite a file
+├── ModelError            an ONNX file is missing, damaged or not ours
+│   └── UnknownStyleError no bundled style has that name
+├── DeviceError           the requested device cannot be used
+├── MissingExtraError     the command needs packages that are not installed
+└── TrainingError
+    ├── ConfigError       an option has a value that makes no sense
+    ├── DataError         the content folder or the style picture is unusable
+    ├── WeightsError      the VGG weights are missing or do not fit
+    ├── CheckpointError   a checkpoint is missing, damaged or does not fit
+    ├── DivergenceError   a loss became NaN or infinite
+    └── ExportError       the exported file does not reproduce the network
+
+Each message is one line that names the file or option and the remedy, fit to be
+shown to a person as it stands.
+"""
+
+from __future__ import annotations
+
+
+class FaststyleError(Exception):
+    """Base class: catch this to catch everything faststyle raises on purpose."""
+
+
+class ImageError(FaststyleError):
+    """A picture cannot be read, written or stylized."""
+
+
+class OutputExistsError(FaststyleError):
+    """The result would overwrite an existing file."""
+
+
+class ModelError(FaststyleError):
+    """An ONNX file is missing, damaged, or does not follow the faststyle contract."""
+
+
+class UnknownStyleError(ModelError):
+    """No bundled style has that name."""
+
+
+class DeviceError(FaststyleError):
+    """The requested device cannot be used on this machine."""
+
+
+class MissingExtraError(FaststyleError):
+    """The command needs packages of an optional extra."""
+
+
+class TrainingError(FaststyleError):
+    """Training or export cannot go on."""
+
+
+class ConfigError(TrainingError):
+    """An option has a value that makes no sense."""
+
+
+class DataError(TrainingError):
+    """The content folder or the style picture is unusable."""
+
+
+class WeightsError(TrainingError):
+    """VGG weights are missing, damaged, or do not reach a requested layer."""
+
+
+class CheckpointError(TrainingError):
+    """A checkpoint is missing, damaged, or belongs to another run."""
+
+
+class DivergenceError(TrainingError):
+    """A loss became NaN or infinite; the last good checkpoint is kept."""
+
+
+class ExportError(TrainingError):
+    """The exported file does not reproduce the trained network."""

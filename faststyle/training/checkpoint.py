@@ -1,0 +1,90 @@
+"""Checkpoints: one file that rebuilds a run with nothing else at hand."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from faststyle.errors import CheckpointError, ConfigError
+from faststyle.files import whole_file
+from faststyle.training.config import TrainingConfig
+from faststyle.training.network import TransformerNetwork, build_network
+
+FORMAT = 1
+"""Version of the checkpoint's layout; a reader refuses any other."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """The state of a run after a number of steps."""
+
+    config: TrainingConfig
+    """The whole configuration."""
+    step: int
+    """Steps done."""
+    network: dict[str, Tensor]
+    """Weights of the transformer network."""
+    optimizer: dict[str, Any]
+    """State of Adam."""
+    photos_digest: str
+    """Fingerprint of the list of photos, whose order the data order follows."""
+    random: dict[str, Tensor]
+    """States of torch's random generators by device type."""
+    seconds: float
+    """Time trained so far."""
+
+    def build(self) -> TransformerNetwork:
+        """Rebuild the network.
+
+        Raises:
+            CheckpointError: the weights do not fit the configured network.
+        """
+        network = build_network(preset=self.config.preset, width=self.config.width)
+        try:
+            network.load_state_dict(self.network)
+        except (RuntimeError, TypeError, AttributeError) as error:
+            raise CheckpointError(
+                f"the weights do not fit {self.config.preset} width {self.config.width}; "
+                "the checkpoint was changed or is damaged"
+            ) from error
+        return network
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a checkpoint whole or not at all.
+
+    Raises:
+        CheckpointError: the file cannot be written.
+    """
+    content = {**vars(checkpoint), "config": checkpoint.config.to_dict(), "format": FORMAT}
+    try:
+        with whole_file(path) as temporary:
+            torch.save(content, temporary)
+    except (OSError, RuntimeError) as error:
+        raise CheckpointError(f"{path}: cannot be written ({error}); free some space") from error
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint without running anything that it says.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or not a faststyle checkpoint.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: no such checkpoint; check the path") from error
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise CheckpointError(f"{path}: not a faststyle checkpoint, or damaged") from error
+    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+        raise CheckpointError(f"{path}: not a checkpoint of this version of faststyle")
+    try:
+        config = TrainingConfig.from_dict(content.pop("config"))
+        return Checkpoint(config=config, **content)
+    except (ConfigError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path}: not a faststyle checkpoint, or damaged") from error

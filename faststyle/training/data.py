@@ -1,0 +1,173 @@
+"""Photos to train on: any folder of pictures, cropped as a pure function of the seed."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import InterpolationMode, v2
+
+from faststyle.errors import DataError, ImageError
+from faststyle.files import find_pictures
+from faststyle.images import open_picture
+
+ATTEMPTS = 50
+"""Photos tried for one place of a batch before the folder is called unusable."""
+
+CROP_SCALE = (0.25, 1.0)
+"""Smallest and largest share of a photo's area in a crop."""
+
+
+class PhotoCrops(Dataset[tuple[Tensor, tuple[str, ...]]]):
+    """An endless sequence of random crops, each a pure function of the seed and its index.
+
+    Every photo appears once in each round of ``len(paths)`` indices. An unreadable photo
+    is replaced by a random other one.
+    """
+
+    def __init__(self, paths: list[Path], *, crop_size: int, seed: int) -> None:
+        self.paths = paths
+        self.crop_size = crop_size
+        self.seed = seed
+        self.transform = v2.Compose(
+            [
+                v2.RandomResizedCrop(
+                    crop_size, scale=CROP_SCALE, interpolation=InterpolationMode.BICUBIC
+                ),
+                v2.RandomHorizontalFlip(),
+                v2.PILToTensor(),
+            ]
+        )
+
+    def __getitem__(self, index: int) -> tuple[Tensor, tuple[str, ...]]:
+        """Return one crop, uint8 3×S×S, and the unreadable photos met on the way.
+
+        Raises:
+            DataError: many photos in a row could not be read.
+        """
+        draw = np.random.default_rng((self.seed, index))
+        turn, place = divmod(index, len(self.paths))
+        path = self.paths[_order(len(self.paths), seed=self.seed, turn=turn)[place]]
+        unreadable: list[str] = []
+        while len(unreadable) < ATTEMPTS:
+            try:
+                photo = _read(path, side=2 * self.crop_size)
+            except ImageError:
+                unreadable.append(str(path))
+                path = self.paths[int(draw.integers(len(self.paths)))]
+                continue
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(int(draw.integers(2**62)))
+                return self.transform(photo), tuple(unreadable)
+        raise DataError(
+            f"{path.parent}: {ATTEMPTS} pictures in a row could not be read; check the folder"
+        )
+
+
+def find_photos(folder: Path) -> list[Path]:
+    """List the photos of a folder and its sub-folders.
+
+    Raises:
+        DataError: the folder does not exist or holds no picture.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; pass a folder of photos with --content")
+    paths = list(find_pictures(folder))
+    if not paths:
+        raise DataError(
+            f"{folder}: no pictures in this folder; pass one with JPEG, PNG or WebP photos, "
+            "or fetch some with data/prepare.py"
+        )
+    return paths
+
+
+def load_batches(
+    crops: PhotoCrops, *, batch_size: int, first_step: int, steps: int, workers: int
+) -> Iterator[tuple[Tensor, tuple[str, ...]]]:
+    """Yield the batches of steps ``first_step`` to ``steps``, decoded by worker processes.
+
+    Yields:
+        uint8 N×3×S×S and the unreadable photos met.
+    """
+    indices = range(first_step * batch_size, steps * batch_size)
+    loader = DataLoader(
+        crops,
+        batch_size=batch_size,
+        sampler=indices,
+        num_workers=workers,
+        collate_fn=_collate,
+        worker_init_fn=_start_worker,
+        persistent_workers=False,
+        prefetch_factor=4 if workers else None,
+        pin_memory=torch.cuda.is_available(),
+    )
+    yield from loader
+
+
+def read_style(path: Path, *, size: int) -> Tensor:
+    """Read the style picture with its shorter side scaled to ``size`` pixels.
+
+    Returns:
+        float 1×3×H×W in [0, 1].
+
+    Raises:
+        ImageError: the file cannot be read.
+    """
+    picture = _scaled(open_picture(path).convert("RGB"), side=size)
+    pixels: Tensor = v2.functional.pil_to_tensor(picture)
+    return pixels[None] / 255
+
+
+def read_previews(paths: list[Path], *, size: int) -> Tensor:
+    """Read photos as square centre crops for preview pictures, skipping unreadable ones.
+
+    Returns:
+        float N×3×S×S in [0, 1]; N may be 0.
+    """
+    crops = []
+    for path in paths:
+        try:
+            photo = ImageOps.fit(open_picture(path).convert("RGB"), (size, size))
+        except ImageError:
+            continue
+        crops.append(v2.functional.pil_to_tensor(photo))
+    return torch.stack(crops) / 255 if crops else torch.empty(0, 3, size, size)
+
+
+@lru_cache(maxsize=2)
+def _order(count: int, *, seed: int, turn: int) -> np.ndarray:
+    return np.random.default_rng((seed, turn, count)).permutation(count)
+
+
+def _read(path: Path, *, side: int) -> Image.Image:
+    # Decoding a JPEG at a half, a quarter or an eighth is much faster, and still leaves
+    # more pixels than a crop needs.
+    return open_picture(path, enough=side).convert("RGB")
+
+
+def _scaled(picture: Image.Image, *, side: int) -> Image.Image:
+    factor = side / min(picture.size)
+    width, height = (max(1, round(length * factor)) for length in picture.size)
+    return picture.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def _collate(
+    samples: list[tuple[Tensor, tuple[str, ...]]],
+) -> tuple[Tensor, tuple[str, ...]]:
+    crops, unreadable = zip(*samples, strict=True)
+    return torch.stack(crops), tuple(path for paths in unreadable for path in paths)
+
+
+def _start_worker(_: int) -> None:
+    # Ctrl-C reaches the whole process group: the main process decides when to stop, and
+    # ends its workers by SIGTERM, which must not run the handler they inherited.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    torch.set_num_threads(1)

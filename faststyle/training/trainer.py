@@ -1,0 +1,154 @@
+"""One training step after another: network, objective, optimizer and their state."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from faststyle.training.checkpoint import Checkpoint
+from faststyle.training.config import TrainingConfig
+from faststyle.training.data import read_style
+from faststyle.training.losses import Losses, PerceptualLoss
+from faststyle.training.network import TransformerNetwork, build_network
+from faststyle.training.vgg import load_vgg
+
+WARM_UP = 0.05
+"""Share of the steps in which the learning rate rises to its peak."""
+
+
+class Trainer:
+    """A network being trained; the same configuration and batches give the same weights.
+
+    Attributes:
+        config: the configuration, with its precision decided.
+        network: the transformer network, on the device.
+        step: steps done.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        *,
+        device: torch.device,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        """Build the network and the objective, anew or from a checkpoint.
+
+        Raises:
+            ConfigError: a preset, layer or loss network does not exist.
+            ImageError: the style picture cannot be read.
+            WeightsError: the VGG weights cannot be had or do not fit.
+            CheckpointError: the checkpoint's weights do not fit its configuration.
+        """
+        self.config = config
+        self.device = device
+        self.precision = getattr(torch, config.precision)
+        self.objective = build_objective(config).to(device)
+        torch.manual_seed(config.seed)
+        self.network = _network(config, checkpoint).to(device)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate)
+        self.step = 0
+        if checkpoint is not None:
+            self.step = checkpoint.step
+            self.optimizer.load_state_dict(checkpoint.optimizer)
+            _set_random(checkpoint.random)
+
+    def train_step(self, crops: Tensor) -> Losses:
+        """Take one step of Adam on a batch.
+
+        Args:
+            crops: photos, uint8 N×3×S×S on any device.
+
+        Returns:
+            The losses before the step, detached, on the device.
+        """
+        rate = self.config.learning_rate * learning_rate_factor(self.step, steps=self.config.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        photos = crops.to(self.device, non_blocking=True).float() / 255
+        with torch.autocast(
+            self.device.type, dtype=self.precision, enabled=self.precision != torch.float32
+        ):
+            losses: Losses = self.objective(self.network(photos), photos)
+        self.optimizer.zero_grad(set_to_none=True)
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.step += 1
+        return Losses(*(term.detach() for term in losses))
+
+    def stylize(self, photos: Tensor) -> Tensor:
+        """Stylize photos, float N×3×H×W in [0, 1] to the same, clamped, on the CPU."""
+        with torch.no_grad():
+            stylized: Tensor = self.network(photos.to(self.device))
+        return stylized.clamp(0, 1).cpu()
+
+    def checkpoint(self, *, photos_digest: str, seconds: float) -> Checkpoint:
+        """Take the state of the run."""
+        return Checkpoint(
+            config=self.config,
+            step=self.step,
+            network=self.network.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+            photos_digest=photos_digest,
+            random=_get_random(),
+            seconds=seconds,
+        )
+
+
+def learning_rate_factor(step: int, *, steps: int) -> float:
+    """Share of the peak learning rate at a step: a linear warm-up, then half a cosine to 0.
+
+    A pure function, so that a resumed run needs no scheduler state.
+    """
+    warm_up = max(1, round(WARM_UP * steps))
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
+
+
+def build_objective(config: TrainingConfig) -> PerceptualLoss:
+    """Build the configured loss, with the style picture's targets computed, on the CPU.
+
+    Raises:
+        ConfigError: a layer or loss network does not exist.
+        ImageError: the style picture cannot be read.
+        WeightsError: the VGG weights cannot be had or do not fit.
+    """
+    style = read_style(Path(config.style), size=config.style_size)
+    features = load_vgg(
+        loss_network=config.loss_network,
+        layers={*config.content_layers, *config.style_layers},
+        weights=Path(config.vgg_weights) if config.vgg_weights is not None else None,
+    )
+    return PerceptualLoss(
+        features,
+        style,
+        content_layers=config.content_layers,
+        style_layers=config.style_layers,
+        style_layer_weights=config.layer_weights,
+        content_weight=config.content_weight,
+        style_weight=config.style_weight,
+        total_variation_weight=config.total_variation_weight,
+    )
+
+
+def _network(config: TrainingConfig, checkpoint: Checkpoint | None) -> TransformerNetwork:
+    if checkpoint is not None:
+        return checkpoint.build()
+    return build_network(preset=config.preset, width=config.width)
+
+
+def _get_random() -> dict[str, Tensor]:
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def _set_random(states: dict[str, Tensor]) -> None:
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])

@@ -1,0 +1,190 @@
+"""VGG features: the frozen loss network (Simonyan & Zisserman 2015)."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from faststyle.errors import ConfigError, WeightsError
+
+BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+"""Convolutions in each block; a max pooling follows every block."""
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+DEEPEST_STRIDE = 16
+"""Pixels of the picture under one position of the fifth block."""
+
+
+def layer_names(loss_network: str) -> list[str]:
+    """Name the activations of a VGG from shallow to deep, such as relu1_2.
+
+    Raises:
+        ConfigError: the loss network is neither vgg16 nor vgg19.
+    """
+    if loss_network not in BLOCKS:
+        raise ConfigError(
+            f"no loss network is called {loss_network!r}: choose from {', '.join(BLOCKS)}"
+        )
+    return [
+        f"relu{block}_{convolution}"
+        for block, count in enumerate(BLOCKS[loss_network], start=1)
+        for convolution in range(1, count + 1)
+    ]
+
+
+class VggFeatures(nn.Module):
+    """A frozen VGG, evaluated only as deep as the deepest requested layer.
+
+    Convolutions pad by reflection where the published network pads with zeros: zeros
+    are an edge that the loss would see and the transformer network would paint.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, state: Mapping[str, Tensor], *, loss_network: str, layers: Iterable[str]
+    ) -> None:
+        """Build the network from a state dict in torchvision's layout.
+
+        Args:
+            state: ``features.N.weight`` and ``features.N.bias``; may stop early and may
+                be thinner than the published network.
+            loss_network: ``"vgg16"`` or ``"vgg19"``.
+            layers: names of the activations to return, such as ``relu2_2``.
+
+        Raises:
+            ConfigError: a layer does not exist in this VGG.
+            WeightsError: the state dict does not reach a layer or is no such VGG.
+        """
+        super().__init__()
+        self.layers = frozenset(layers)
+        names = layer_names(loss_network)
+        _require_known(self.layers, names=names, loss_network=loss_network)
+        last = max((names.index(name) for name in self.layers), default=-1)
+        self.stages = nn.ModuleDict()
+        index, channels = 0, 3
+        for name in names[: last + 1]:
+            stage: list[nn.Module] = []
+            if name.endswith("_1") and name != "relu1_1":
+                stage.append(nn.MaxPool2d(2))
+                index += 1
+            convolution = _convolution(state, index=index, channels_in=channels, name=name)
+            stage += [convolution, nn.ReLU(inplace=True)]
+            self.stages[name] = nn.Sequential(*stage)
+            channels = convolution.out_channels
+            index += 2
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
+        self.requires_grad_(False)
+
+    def forward(self, images: Tensor, *, until: str | None = None) -> dict[str, Tensor]:
+        """Compute the requested activations.
+
+        Args:
+            images: float N×3×H×W, RGB in [0, 1], ImageNet-normalized inside.
+            until: stop after this layer.
+
+        Returns:
+            Activations N×C×h×w by layer name.
+        """
+        features: dict[str, Tensor] = {}
+        x = (images - self.mean) / self.std
+        for name, stage in self.stages.items():
+            x = stage(x)
+            if name in self.layers:
+                features[name] = x
+            if name == until:
+                break
+        return features
+
+
+def load_vgg(
+    *, loss_network: str, layers: Iterable[str], weights: Path | None = None
+) -> VggFeatures:
+    """Build the loss network with torchvision's ImageNet weights or those of a file.
+
+    Args:
+        loss_network: ``"vgg16"`` or ``"vgg19"``.
+        layers: names of the activations to return.
+        weights: a state dict in torchvision's layout; None downloads torchvision's own.
+
+    Raises:
+        ConfigError: the loss network or a layer does not exist.
+        WeightsError: the weights cannot be downloaded or read, or do not fit.
+    """
+    layers = tuple(layers)
+    _require_known(layers, names=layer_names(loss_network), loss_network=loss_network)
+    if weights is None:
+        return VggFeatures(_download(loss_network), loss_network=loss_network, layers=layers)
+    try:
+        return VggFeatures(_read(weights), loss_network=loss_network, layers=layers)
+    except WeightsError as error:
+        raise WeightsError(f"{weights}: {error}") from error
+
+
+def _require_known(layers: Iterable[str], *, names: list[str], loss_network: str) -> None:
+    for layer in sorted(layers):
+        if layer not in names:
+            raise ConfigError(
+                f"{loss_network} has no layer {layer!r}: choose from {', '.join(names)}"
+            )
+
+
+def _convolution(
+    state: Mapping[str, Tensor], *, index: int, channels_in: int, name: str
+) -> nn.Conv2d:
+    weight, bias = (state.get(f"features.{index}.{part}") for part in ("weight", "bias"))
+    if not isinstance(weight, Tensor) or not isinstance(bias, Tensor):
+        raise WeightsError(
+            f"the weights stop before {name} (no features.{index}); "
+            "use weights that reach it, or ask for shallower layers"
+        )
+    channels_out = len(weight)
+    if weight.shape != (channels_out, channels_in, 3, 3) or bias.shape != (channels_out,):
+        raise WeightsError(
+            f"features.{index} has shape {tuple(weight.shape)} where {name} needs "
+            f"(channels, {channels_in}, 3, 3); use weights of this VGG in torchvision's layout"
+        )
+    convolution = nn.Conv2d(channels_in, channels_out, 3, padding=1, padding_mode="reflect")
+    convolution.load_state_dict({"weight": weight, "bias": bias})
+    return convolution
+
+
+def _download(loss_network: str) -> Mapping[str, Tensor]:
+    weights = {
+        "vgg16": torchvision.models.VGG16_Weights.IMAGENET1K_V1,
+        "vgg19": torchvision.models.VGG19_Weights.IMAGENET1K_V1,
+    }[loss_network]
+    try:
+        state: Mapping[str, Tensor] = weights.get_state_dict(progress=True, check_hash=True)
+    except (URLError, OSError, RuntimeError) as error:
+        raise WeightsError(
+            f"the {loss_network} weights could not be downloaded ({_first_line(error)}); "
+            "download them elsewhere and pass the file with --vgg-weights FILE"
+        ) from error
+    return state
+
+
+def _read(path: Path) -> Mapping[str, Tensor]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise WeightsError("no such file; check the path given to --vgg-weights") from error
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise WeightsError("not a PyTorch state dict; pass a .pth file of VGG weights") from error
+    if not isinstance(state, Mapping):
+        raise WeightsError("not a PyTorch state dict; pass a .pth file of VGG weights")
+    return state
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
