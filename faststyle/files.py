@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,7 +68,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # A short name of its own, as the real one may be as long as the file system allows.
-    temporary = path.with_name(f".faststyle-{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".faststyle-{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
         yield temporary
         with open(temporary, "rb") as file:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from faststyle.errors import CheckpointError, ConfigError
 from faststyle.files import whole_file
 from faststyle.training.config import TrainingConfig
 from faststyle.training.network import TransformerNetwork, build_network
+from faststyle.training.tensors import load_tensors
 
 FORMAT = 1
 """Version of the checkpoint's layout; a reader refuses any other."""
@@ -76,12 +76,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
         CheckpointError: the file is missing, damaged, or not a faststyle checkpoint.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: no such checkpoint; check the path") from error
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        content = load_tensors(path)
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror}; check the path") from error
+    except ValueError as error:
         raise CheckpointError(f"{path}: not a faststyle checkpoint, or damaged") from error
-    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+    if content.pop("format", None) != FORMAT:
         raise CheckpointError(f"{path}: not a checkpoint of this version of faststyle")
     try:
         config = TrainingConfig.from_dict(content.pop("config"))

@@ -104,8 +104,8 @@ def load_batches(
         num_workers=workers,
         collate_fn=_collate,
         worker_init_fn=_start_worker,
-        persistent_workers=False,
         prefetch_factor=4 if workers else None,
+        generator=torch.Generator(),  # or it would draw from the global one
         pin_memory=torch.cuda.is_available(),
     )
     yield from loader

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from faststyle.training.vgg import VggFeatures
 
-EPSILON = 1e-8
+EPSILON = 1e-12
 """Keeps a relative loss finite where the reference is all zero."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.error import URLError
@@ -12,6 +11,7 @@ import torchvision
 from torch import Tensor, nn
 
 from faststyle.errors import ConfigError, WeightsError
+from faststyle.training.tensors import load_tensors
 
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 """Convolutions in each block; a max pooling follows every block."""
@@ -176,14 +176,11 @@ def _download(loss_network: str) -> Mapping[str, Tensor]:
 
 def _read(path: Path) -> Mapping[str, Tensor]:
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise WeightsError("no such file; check the path given to --vgg-weights") from error
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        return load_tensors(path)
+    except OSError as error:
+        raise WeightsError(f"{error.strerror}; check the path given to --vgg-weights") from error
+    except ValueError as error:
         raise WeightsError("not a PyTorch state dict; pass a .pth file of VGG weights") from error
-    if not isinstance(state, Mapping):
-        raise WeightsError("not a PyTorch state dict; pass a .pth file of VGG weights")
-    return state
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,0 +1,99 @@
+"""Time one training step in each precision and memory layout, interleaved in one run.
+
+python bench/training_step.py [--vgg-weights FILE] [--width 8] [--rounds 5]
+
+Without a file of weights the loss network is a full-width VGG-19 with random ones: the
+arithmetic is the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from faststyle.training.config import TrainingConfig
+from faststyle.training.losses import PerceptualLoss
+from faststyle.training.network import build_network
+from faststyle.training.tensors import load_tensors
+from faststyle.training.vgg import VggFeatures
+
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+CONFIG = TrainingConfig(style="", content="")
+CROPS = (CONFIG.batch_size, 3, CONFIG.crop_size, CONFIG.crop_size)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--vgg-weights", type=Path)
+    parser.add_argument("--width", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    state = _weights(options.vgg_weights)
+    steps = {
+        (dtype, layout): _step(state, width=options.width, dtype=dtype, layout=LAYOUTS[layout])
+        for dtype, layout in itertools.product((torch.float32, torch.bfloat16), LAYOUTS)
+    }
+    times: dict[tuple[torch.dtype, str], list[float]] = {key: [] for key in steps}
+    for _ in range(options.rounds + 1):
+        for key, step in steps.items():
+            start = time.perf_counter()
+            step()
+            times[key].append(time.perf_counter() - start)
+    medians = {key: statistics.median(each[1:]) for key, each in times.items()}
+    reference = medians[torch.float32, "contiguous"]
+    for (dtype, layout), median in medians.items():
+        print(f"{dtype!s:<15} {layout:<14} {median:6.3f} s  {median / reference:5.2f} of the first")
+
+
+def _weights(path: Path | None) -> dict[str, Tensor]:
+    if path is not None:
+        return load_tensors(path)
+    features = torchvision.models.vgg19(weights=None).features
+    return {f"features.{key}": value for key, value in features.state_dict().items()}
+
+
+def _step(
+    state: dict[str, Tensor], *, width: int, dtype: torch.dtype, layout: torch.memory_format
+) -> Callable[[], None]:
+    network = build_network(preset=CONFIG.preset, width=width)
+    features = VggFeatures(
+        state,
+        loss_network=CONFIG.loss_network,
+        layers={*CONFIG.content_layers, *CONFIG.style_layers},
+    )
+    objective = PerceptualLoss(
+        features,
+        torch.rand(1, 3, 256, 256),
+        content_layers=CONFIG.content_layers,
+        style_layers=CONFIG.style_layers,
+        style_layer_weights=CONFIG.layer_weights,
+        content_weight=CONFIG.content_weight,
+        style_weight=CONFIG.style_weight,
+        total_variation_weight=CONFIG.total_variation_weight,
+    )
+    modules: tuple[nn.Module, ...] = (network, objective)
+    for module in modules:
+        module.to(memory_format=layout)
+    photos = torch.rand(CROPS).to(memory_format=layout)
+    optimizer = torch.optim.Adam(network.parameters())
+
+    def step() -> None:
+        with torch.autocast("cpu", dtype=dtype, enabled=dtype != torch.float32):
+            losses = objective(network(photos), photos)
+        optimizer.zero_grad()
+        losses.total.backward()
+        optimizer.step()
+
+    return step
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""Reading files of tensors without running anything that they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def load_tensors(path: Path) -> dict[str, Any]:
+    """Read a dictionary of tensors and plain values onto the CPU.
+
+    Raises:
+        OSError: the file is missing or cannot be read.
+        ValueError: it is damaged, no dictionary, or holds anything but plain values.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # torch's readers raise all sorts on files of other kinds
+        raise ValueError("not a file of tensors, or damaged") from error
+    if not isinstance(content, dict):
+        raise ValueError("not a dictionary of tensors")
+    return content

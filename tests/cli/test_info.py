@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import helper
+
+from faststyle.cli import main
+
+
+def test_styles_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["styles"]) == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split() == ["name", "size", "licence", "trained", "on"]
+    assert [row.split()[0] for row in rows] == ["starry_night", "wave"]
+    assert "van Gogh" in rows[0]
+
+
+def test_info_shows_everything(model_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(model_path)]) == 0
+    shown = capsys.readouterr().out
+    for text in (
+        *("image: uint8 batch × height × width × 3", "A. Painter", "CC0", "The attic, 1900"),
+        *("johnson width 2", "contract version  1", "normalization     instance"),
+        *("halo              60", "style weight", "crop size"),
+    ):
+        assert text in shown
+
+
+def test_info_takes_the_name_of_a_bundled_style(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", "wave"]) == 0
+    assert "Hokusai" in capsys.readouterr().out
+
+
+def test_info_on_a_foreign_model_shows_what_there_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 3, None, 224])
+        for name in ("input1", "output1")
+    ]
+    node = helper.make_node("Identity", ["input1"], ["output1"])
+    graph = helper.make_graph([node], "g", values[:1], values[1:])
+    opset = [helper.make_opsetid("", 17)]
+    model = helper.make_model(graph, ir_version=8, opset_imports=opset)
+    helper.set_model_props(model, {"maker": "somebody"})
+    onnx.save(model, tmp_path / "foreign.onnx")
+    assert main(["info", str(tmp_path / "foreign.onnx")]) == 1
+    shown, error = capsys.readouterr()
+    assert "input1: float 1 × 3 × ? × 224" in shown
+    assert "somebody" in shown
+    assert "foreign.onnx: not a faststyle model" in error

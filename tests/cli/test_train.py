@@ -1,0 +1,135 @@
+"""``faststyle train`` and ``export``, as a shell calls them."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import faststyle
+from faststyle.cli import main
+from faststyle.training.checkpoint import load_checkpoint
+from tests.conftest import Paint, blotches
+
+
+@pytest.fixture
+def arguments(paint: Paint, vgg_weights: Path, tmp_path: Path) -> list[str]:
+    for seed in range(3):
+        paint(f"photos/{seed}.jpg", height=70, width=70, seed=seed)
+    return [
+        *("train", str(paint("stripes.png", seed=9)), "--content", str(tmp_path / "photos")),
+        *("--out", str(tmp_path / "run"), "--vgg-weights", str(vgg_weights)),
+        *("--width", "2", "--style-size", "64", "--crop-size", "64", "--batch-size", "1"),
+        *("--device", "cpu", "--workers", "0", "--precision", "float32"),
+    ]
+
+
+def _last_line(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_train_then_export_with_other_words(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, "--steps", "3", "--author", "A. Painter"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'run' / 'model.onnx'}: trained for 3 steps\n"
+    output = tmp_path / "mine.onnx"
+    export = ["export", str(tmp_path / "run" / "checkpoint.pt"), "-o", str(output)]
+    assert main([*export, "--half-weights", "--license", "CC0", "--name", "mine"]) == 0
+    card = faststyle.load(output).card
+    assert (card.style, card.author, card.license) == ("mine", "A. Painter", "CC0")
+    assert card.training["steps"] == 3
+    assert main(export) == 1
+    assert "mine.onnx: already exists" in _last_line(capsys)
+
+
+def test_sigterm_saves_and_resume_finishes(arguments: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "faststyle", *arguments, "--steps", "100000"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "run" / "log.csv"
+    deadline = time.monotonic() + 120
+    while not (log.exists() and log.read_text().count("\n") > 2):
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "continue with  faststyle train --resume --out" in errors.splitlines()[-1]
+    assert "Traceback" not in errors
+    step = load_checkpoint(tmp_path / "run" / "checkpoint.pt").step
+    assert 0 < step < 100000
+    resume = ["train", "--resume", "--out", str(tmp_path / "run"), "--device", "cpu"]
+    assert main([*resume, "--workers", "0", "--steps", str(step + 2)]) == 0
+    assert faststyle.load(tmp_path / "run" / "model.onnx")(blotches(9, 9)).shape == (9, 9, 3)
+
+
+def test_a_run_is_never_started_over_another(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, "--steps", "1"]) == 0
+    assert main([*arguments, "--steps", "1"]) == 1
+    assert "a run is here already; continue it with --resume" in _last_line(capsys)
+
+
+def test_a_resumed_run_keeps_its_settings(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, "--steps", "1"]) == 0
+    assert main([*arguments, "--resume", "--style-weight", "3"]) == 1
+    assert "--style-weight 3.0: the run was started with 10.0" in _last_line(capsys)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--content", "/nonesuch"], "/nonesuch: no such folder"),
+        (["--vgg-weights", "/nonesuch.pth"], "/nonesuch.pth: No such file"),
+        (["--style-layers", "relu9_9"], "vgg19 has no layer 'relu9_9'"),
+        (["--content-layers", "relu5_3"], "stop before relu5_2"),
+        (["--loss-network", "alexnet"], "no loss network is called 'alexnet'"),
+        (["--preset", "jonson"], "no preset is called 'jonson'"),
+        (["--steps", "0"], "--steps must be at least 1"),
+        (["--device", "cuda"], "--device cuda: not available here"),
+        (["--resume"], "checkpoint.pt: No such file"),
+    ],
+)
+def test_bad_input_is_one_line(
+    arguments: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: list[str],
+    message: str,
+) -> None:
+    assert main([*arguments, *change]) == 1
+    line = _last_line(capsys)
+    assert line.startswith("faststyle: ")
+    assert message in line
+    assert not (tmp_path / "run" / "checkpoint.pt").exists()
+
+
+def test_a_bad_style_picture_is_one_line(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(arguments[1]).write_text("not a picture")
+    assert main(arguments) == 1
+    assert "stripes.png: not a picture" in _last_line(capsys)
+
+
+def test_what_is_missing_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["train"]) == 1
+    assert "name a style picture" in _last_line(capsys)
+    assert main(["train", "style.jpg", "--out", str(tmp_path)]) == 1
+    assert "training needs --content DIR" in _last_line(capsys)
+
+
+def test_export_of_what_is_no_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.pt").write_text("text")
+    assert main(["export", str(tmp_path / "text.pt"), "-o", str(tmp_path / "m.onnx")]) == 1
+    assert "text.pt: not a faststyle checkpoint" in _last_line(capsys)

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from faststyle.contract import ModelCard
+
+CARD = ModelCard(
+    style="night",
+    author="A. Painter",
+    multiple=4,
+    halo=60,
+    training={"steps": 10, "style_layers": ["relu1_1"]},
+)
+
+
+def test_a_card_survives_metadata() -> None:
+    metadata = CARD.to_metadata()
+    assert all(isinstance(value, str) for value in metadata.values())
+    assert ModelCard.from_metadata({**metadata, "unknown": "key"}) == CARD
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"halo": "wide"}, {"multiple": "[4]"}, {"contract_version": '"1"'}, {"training": "[1]"}],
+)
+def test_damaged_metadata_are_refused(damage: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        ModelCard.from_metadata({**CARD.to_metadata(), **damage})
+
+
+def test_missing_metadata_are_refused() -> None:
+    with pytest.raises(KeyError):
+        ModelCard.from_metadata({"contract_version": "1"})

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from faststyle.errors import OutputExistsError
+from faststyle.files import find_pictures, refuse_existing, whole_file
+
+
+def _touch(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_find_pictures_goes_down_in_order_and_leaves_out_the_rest(tmp_path: Path) -> None:
+    _touch(tmp_path, "b.JPG", "a.png", "sub/deep/c.webp", "notes.txt", ".hidden.jpg", ".git/d.jpg")
+    found = [str(path.relative_to(tmp_path)) for path in find_pictures(tmp_path)]
+    assert found == ["a.png", "b.JPG", "sub/deep/c.webp"]
+
+
+def test_find_pictures_leaves_out_the_folder_of_results(tmp_path: Path) -> None:
+    _touch(tmp_path, "a.png", "out/a.png", "other/out/b.png")
+    found = [
+        str(p.relative_to(tmp_path)) for p in find_pictures(tmp_path, without=tmp_path / "out")
+    ]
+    assert found == ["a.png", "other/out/b.png"]
+
+
+def test_find_pictures_survives_a_link_that_goes_round(tmp_path: Path) -> None:
+    _touch(tmp_path, "a.png")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    assert list(find_pictures(tmp_path)) == [tmp_path / "a.png"]
+
+
+def test_whole_file_appears_under_its_name_only_when_done(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file"
+    with whole_file(path) as temporary:
+        temporary.write_text("whole")
+        assert not path.exists()
+    assert path.read_text() == "whole"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_whole_file_keeps_the_old_one_after_a_failure(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), whole_file(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_whole_file_takes_the_longest_name_there_can_be(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 255)
+    with whole_file(path) as temporary:
+        temporary.write_text("x")
+    assert path.read_text() == "x"
+
+
+def test_refuse_existing(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    refuse_existing(path, overwrite=False)
+    path.touch()
+    refuse_existing(path, overwrite=True)
+    with pytest.raises(OutputExistsError, match=f"^{path}: .*--overwrite"):
+        refuse_existing(path, overwrite=False)

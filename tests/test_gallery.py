@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import faststyle
+from faststyle.errors import UnknownStyleError
+from faststyle.gallery import style_names, style_path
+from faststyle.images import open_picture
+from tests.conftest import REPOSITORY
+
+PHOTOS = sorted((REPOSITORY / "data" / "photos").glob("*.jpg"))
+
+
+def test_the_bundled_styles() -> None:
+    assert {"starry_night", "wave"} <= set(style_names())
+    with pytest.raises(UnknownStyleError, match=r"'night'.*starry_night.*--model"):
+        style_path("night")
+
+
+@pytest.mark.parametrize("style", style_names())
+def test_a_bundled_style_is_small_and_says_where_it_comes_from(style: str) -> None:
+    assert style_path(style).stat().st_size <= 1_000_000
+    card = faststyle.load(style, device="cpu").card
+    assert card.style == style
+    assert all((card.author, card.license, card.source, card.training))
+
+
+@pytest.mark.parametrize("style", style_names())
+@pytest.mark.parametrize("photo", PHOTOS, ids=lambda path: path.stem)
+def test_a_bundled_style_repaints_without_losing_the_photo(style: str, photo: Path) -> None:
+    original = np.asarray(open_picture(photo))
+    stylized = faststyle.load(style, device="cpu")(original)
+    assert np.abs(stylized.astype(int) - original).mean() > 15
+    assert stylized.std(axis=(0, 1)).min() > 25  # no grey mush
+    assert _correlation(stylized, original) > 0.3
+
+
+def _correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """Correlate what is light and dark in both, at an eighth of the size."""
+    height, width = (side // 8 * 8 for side in first.shape[:2])
+    small = [
+        picture[:height, :width].mean(2).reshape(height // 8, 8, -1, 8).mean((1, 3)).ravel()
+        for picture in (first, second)
+    ]
+    return float(np.corrcoef(small)[0, 1])
+
+
+def test_the_wheel_holds_the_styles_and_the_licences(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=REPOSITORY,
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert {f"faststyle/styles/{style}.onnx" for style in style_names()} <= set(names)
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert "faststyle/styles/LICENSE.md" in names
+    assert not any(name.startswith(("tests", "data", "docs")) for name in names)

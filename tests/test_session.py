@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnxruntime
+import pytest
+
+from faststyle.errors import DeviceError, ModelError
+from faststyle.session import PROVIDERS, open_model
+
+
+class _Session:
+    """Stands in for onnxruntime's, with the providers that really started."""
+
+    def __init__(self, *providers: str) -> None:
+        self.providers = providers
+
+    def get_providers(self) -> list[str]:
+        return list(self.providers)
+
+
+def _pretend(monkeypatch: pytest.MonkeyPatch, *, installed: list[str], starting: list[str]) -> None:
+    def create(_: Path, options: object, *, providers: list[str]) -> _Session:  # noqa: ARG001
+        return _Session(*(name for name in providers if name in starting))
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: installed)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", create)
+
+
+CPU, CUDA = PROVIDERS["cpu"], PROVIDERS["cuda"]
+
+
+def test_auto_prefers_our_order_to_onnxruntimes(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _pretend(monkeypatch, installed=[CPU, CUDA], starting=[CPU, CUDA])
+    assert open_model(model_path).device == "cuda"
+
+
+def test_auto_takes_the_next_device_when_one_does_not_start(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _pretend(monkeypatch, installed=[CUDA, CPU], starting=[CPU])
+    assert open_model(model_path).device == "cpu"
+
+
+def test_a_requested_device_never_falls_back(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _pretend(monkeypatch, installed=[CUDA, CPU], starting=[CPU])
+    with pytest.raises(DeviceError, match=r"--device cuda: .*could not start"):
+        open_model(model_path, device="cuda")
+    _pretend(monkeypatch, installed=[CPU], starting=[CPU])
+    with pytest.raises(DeviceError, match=r"--device cuda: .*has no CUDAExecution.*it has cpu"):
+        open_model(model_path, device="cuda")
+
+
+def test_unknown_devices_and_thread_counts_are_refused(model_path: Path) -> None:
+    with pytest.raises(DeviceError, match="'gpu': choose from auto, cuda"):
+        open_model(model_path, device="gpu")
+    with pytest.raises(DeviceError, match="--threads 0"):
+        open_model(model_path, threads=0)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"this is not a model", b"\x08\x08"])
+def test_what_is_no_model_is_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "model.onnx"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ModelError, match=rf"^{path}: [^\n]*$"):
+        open_model(path)

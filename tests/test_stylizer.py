@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from PIL import Image
+
+import faststyle
+from faststyle.errors import ImageError, ModelError, UnknownStyleError
+from tests.conftest import blotches, pixels
+
+
+@pytest.fixture(scope="module")
+def stylizer(model_path: Path) -> faststyle.Stylizer:
+    return faststyle.load(model_path, device="cpu", threads=1)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (5, 3), (64, 64), (67, 101)])
+def test_an_array_comes_back_as_an_array_of_its_size(
+    stylizer: faststyle.Stylizer, size: tuple[int, int]
+) -> None:
+    photo = blotches(*size)
+    before = photo.copy()
+    stylized = stylizer(photo)
+    assert stylized.shape == photo.shape
+    assert stylized.dtype == np.uint8
+    assert np.array_equal(photo, before)
+
+
+def test_a_picture_comes_back_as_a_picture_with_the_same_pixels(
+    stylizer: faststyle.Stylizer,
+) -> None:
+    photo = blotches(30, 41)
+    stylized = stylizer(Image.fromarray(photo))
+    assert (stylized.mode, stylized.size) == ("RGB", (41, 30))
+    assert np.array_equal(pixels(stylized), stylizer(photo))
+    assert not np.array_equal(pixels(stylized), photo)
+
+
+def test_alpha_is_kept(stylizer: faststyle.Stylizer) -> None:
+    photo = Image.fromarray(blotches(20, 20))
+    alpha = Image.linear_gradient("L").resize((20, 20))
+    photo.putalpha(alpha)
+    stylized = stylizer(photo)
+    assert stylized.mode == "RGBA"
+    assert np.array_equal(pixels(stylized.getchannel("A")), pixels(alpha))
+
+
+def test_pictures_are_taken_as_they_are(stylizer: faststyle.Stylizer) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo = Image.fromarray(blotches(20, 30))
+    photo.info["exif"] = exif.tobytes()
+    assert stylizer(photo).size == (30, 20)
+
+
+def test_a_view_with_strides_is_taken(stylizer: faststyle.Stylizer) -> None:
+    photo = blotches(20, 30)
+    flipped = photo[:, ::-1]
+    assert np.array_equal(stylizer(flipped), stylizer(flipped.copy()))
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+        [[0, 0, 0]],
+    ],
+)
+def test_other_arrays_are_refused(stylizer: faststyle.Stylizer, array: Any) -> None:
+    with pytest.raises(ImageError, match=r"uint8 array|H×W×3"):
+        stylizer(array)
+
+
+def test_the_model_says_what_it_is(stylizer: faststyle.Stylizer) -> None:
+    card = stylizer.card
+    assert (card.style, card.author, card.license) == ("tiny", "A. Painter", "CC0")
+    assert (card.source, card.preset) == ("The attic, 1900", "johnson width 2")
+    assert (card.normalization, card.multiple, card.halo) == ("instance", 4, 60)
+    assert card.faststyle_version == faststyle.__version__
+    assert card.training["steps"] > 0
+
+
+def test_no_folder_of_the_training_machine_gets_into_the_model(model_path: Path) -> None:
+    assert b"/home/someone" not in model_path.read_bytes()
+
+
+def test_names_and_paths_that_do_not_exist(tmp_path: Path) -> None:
+    with pytest.raises(UnknownStyleError, match=r"'nonesuch': choose from .*starry_night"):
+        faststyle.load("nonesuch")
+    with pytest.raises(ModelError, match=r"missing\.onnx: no such model file"):
+        faststyle.load(tmp_path / "missing.onnx")
+
+
+def _changed(model_path: Path, path: Path, **metadata: str | None) -> Path:
+    model = onnx.load(model_path)
+    properties = {entry.key: entry.value for entry in model.metadata_props} | metadata
+    del model.metadata_props[:]
+    helper.set_model_props(model, {k: v for k, v in properties.items() if v is not None})
+    onnx.save(model, path)
+    return path
+
+
+def test_a_newer_contract_is_refused(model_path: Path, tmp_path: Path) -> None:
+    path = _changed(model_path, tmp_path / "newer.onnx", contract_version="2")
+    with pytest.raises(ModelError, match=r"newer\.onnx: follows contract 2.*update faststyle"):
+        faststyle.load(path)
+
+
+@pytest.mark.parametrize("metadata", [{"contract_version": None}, {"halo": "wide"}])
+def test_damaged_metadata_are_refused(
+    model_path: Path, tmp_path: Path, metadata: dict[str, str | None]
+) -> None:
+    path = _changed(model_path, tmp_path / "damaged.onnx", **metadata)
+    with pytest.raises(ModelError, match=r"damaged\.onnx: its metadata are missing or damaged"):
+        faststyle.load(path)
+
+
+def test_a_foreign_model_is_refused(tmp_path: Path) -> None:
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 224, 224])
+        for name in ("input1", "output1")
+    ]
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["input1"], ["output1"])], "g", values[:1], values[1:]
+    )
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, ir_version=8, opset_imports=opset), tmp_path / "f.onnx")
+    with pytest.raises(ModelError, match=r"f\.onnx: not a faststyle model"):
+        faststyle.load(tmp_path / "f.onnx")

@@ -1,0 +1,78 @@
+"""Inference must work where only the core packages are installed."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY, Paint
+
+PACKAGE = REPOSITORY / "faststyle"
+TRAINING_PACKAGES = {"torch", "torchvision", "onnx"}
+
+WITHOUT_TRAINING_PACKAGES = """
+import sys
+for name in ("torch", "torchvision", "onnx"):
+    sys.modules[name] = None  # importing it now raises ModuleNotFoundError
+import faststyle
+from faststyle.cli import main
+status = main(sys.argv[1:])
+assert not any(name.startswith("faststyle.training") for name in sys.modules)
+raise SystemExit(status)
+"""
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", WITHOUT_TRAINING_PACKAGES, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def _imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in PACKAGE.rglob("*.py") if "training" not in path.parts],
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
+def test_only_training_imports_torch(path: Path) -> None:
+    names = _imports(path)
+    assert not {name.split(".")[0] for name in names} & TRAINING_PACKAGES
+    if path.relative_to(PACKAGE).as_posix() not in ("cli/train.py", "cli/export.py"):
+        assert not any(name.startswith("faststyle.training") for name in names)
+
+
+@pytest.mark.parametrize("style", ["starry_night", "wave"])
+def test_stylize_works_without_torch(paint: Paint, tmp_path: Path, style: str) -> None:
+    photo, result = paint("photo.jpg"), tmp_path / "result.png"
+    process = _run("stylize", str(photo), "-o", str(result), "--style", style)
+    assert process.returncode == 0, process.stderr
+    assert result.exists()
+
+
+@pytest.mark.parametrize("command", ["train", "export"])
+def test_help_works_without_torch(command: str) -> None:
+    process = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "faststyle", command, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "usage: faststyle " + command in process.stdout
+    assert "torch" not in process.stderr
+
+
+def test_styles_and_info_work_without_torch() -> None:
+    assert "starry_night" in _run("styles").stdout
+    assert "contract version" in _run("info", "wave").stdout

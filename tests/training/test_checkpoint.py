@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from faststyle.errors import CheckpointError
+from faststyle.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from faststyle.training.config import TrainingConfig
+from faststyle.training.network import build_network
+
+
+@pytest.fixture
+def checkpoint() -> Checkpoint:
+    config = TrainingConfig(style="style.jpg", content="photos", width=2)
+    return Checkpoint(
+        config=config,
+        step=12,
+        network=build_network(preset="johnson", width=2).state_dict(),
+        optimizer={"state": {}, "param_groups": []},
+        photos_digest="abc",
+        random={"cpu": torch.get_rng_state()},
+        seconds=1.5,
+    )
+
+
+def test_a_checkpoint_rebuilds_its_network_with_nothing_else(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    save_checkpoint(checkpoint, tmp_path / "checkpoint.pt")
+    loaded = load_checkpoint(tmp_path / "checkpoint.pt")
+    assert (loaded.config, loaded.step, loaded.seconds) == (checkpoint.config, 12, 1.5)
+    images = torch.rand(1, 3, 16, 16)
+    assert torch.equal(loaded.build()(images), checkpoint.build()(images))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"some text", b"PK\x03\x04"])
+def test_what_is_no_checkpoint_is_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "checkpoint.pt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf"^{path}: [^\n]*$"):
+        load_checkpoint(path)
+
+
+def test_other_files_of_tensors_are_refused(vgg_weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="not a checkpoint"):
+        load_checkpoint(vgg_weights)
+    path = tmp_path / "list.pt"
+    torch.save([1, 2], path)
+    with pytest.raises(CheckpointError, match="not a faststyle checkpoint"):
+        load_checkpoint(path)
+
+
+def test_weights_of_another_width_are_refused(checkpoint: Checkpoint) -> None:
+    checkpoint.network.update(build_network(preset="johnson", width=3).state_dict())
+    with pytest.raises(CheckpointError, match="do not fit johnson width 2"):
+        checkpoint.build()
+
+
+def test_a_failed_save_keeps_the_old_checkpoint(
+    checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(checkpoint, path)
+    before = path.read_bytes()
+
+    def fail(_: object, file: Path) -> None:
+        file.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", fail)
+    with pytest.raises(CheckpointError, match=r"checkpoint\.pt: .*No space left"):
+        save_checkpoint(checkpoint, path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+
+from faststyle.errors import ConfigError
+from faststyle.training.config import TrainingConfig
+
+
+def _config(**changes: Any) -> TrainingConfig:
+    return dataclasses.replace(TrainingConfig(style="style.jpg", content="photos"), **changes)
+
+
+def test_configuration_survives_json() -> None:
+    config = _config(style_layers=("relu1_1",), style_layer_weights=(2.0,), vgg_weights="w.pth")
+    assert TrainingConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"style_layer_weights": (1.0,)}, "--style-layer-weights has 1 numbers for 5"),
+        ({"style_layer_weights": (-1.0, 1, 1, 1, 1)}, "--style-layer-weights"),
+        ({"content_layers": ()}, "--content-layers"),
+        ({"style_layers": ()}, "--style-layers"),
+        ({"content_weight": -1}, "--content-weight"),
+        ({"style_weight": float("nan")}, "--style-weight"),
+        ({"crop_size": 32}, "--crop-size must be at least 64"),
+        ({"style_size": 8}, "--style-size"),
+        ({"batch_size": 0}, "--batch-size"),
+        ({"steps": 0}, "--steps"),
+        ({"learning_rate": 0}, "--learning-rate"),
+        ({"precision": "float64"}, "--precision"),
+        ({"seed": -1}, "--seed"),
+    ],
+)
+def test_values_that_make_no_sense_name_their_option(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        _config(**changes)
+
+
+def test_unknown_and_missing_settings_are_refused() -> None:
+    with pytest.raises(ConfigError, match="unknown settings: magic"):
+        TrainingConfig.from_dict({**_config().to_dict(), "magic": 1})
+    with pytest.raises(ConfigError, match="content"):
+        TrainingConfig.from_dict({"style": "style.jpg"})

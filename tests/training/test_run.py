@@ -1,0 +1,171 @@
+"""Whole runs, as small as they can be, and the files they leave."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import faststyle
+from faststyle.errors import ConfigError, DivergenceError
+from faststyle.training.checkpoint import load_checkpoint
+from faststyle.training.config import TrainingConfig
+from faststyle.training.run import Progress, RunResult, train
+from faststyle.training.trainer import learning_rate_factor
+from tests.conftest import Paint, blotches
+
+
+@pytest.fixture
+def config(paint: Paint, vgg_weights: Path) -> TrainingConfig:
+    for seed in range(4):
+        photo = paint(f"photos/{seed}.jpg", height=80, width=96, seed=seed)
+    return TrainingConfig(
+        style=str(paint("stripes.png", height=64, width=64, seed=9)),
+        content=str(photo.parent),
+        width=2,
+        vgg_weights=str(vgg_weights),
+        style_size=64,
+        crop_size=64,
+        batch_size=2,
+        steps=6,
+        precision="float32",
+    )
+
+
+def _train(
+    config: TrainingConfig, out: Path, *, stop_after: int | None = None, resume: bool = False
+) -> tuple[RunResult, list[Progress]]:
+    seen: list[Progress] = []
+    result = train(
+        config,
+        out=out,
+        resume=load_checkpoint(out / "checkpoint.pt") if resume else None,
+        device="cpu",
+        workers=0,
+        checkpoint_every=4,
+        preview_every=3,
+        on_progress=seen.append,
+        should_stop=lambda: stop_after is not None and len(seen) + 1 >= stop_after,
+    )
+    return result, seen
+
+
+def _rows(out: Path) -> list[dict[str, str]]:
+    with open(out / "log.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_leaves_a_model_a_checkpoint_a_log_and_previews(
+    config: TrainingConfig, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    result, seen = _train(config, out)
+    assert result.finished
+    assert [progress.step for progress in seen] == [1, 2, 3, 4, 5, 6]
+    assert sorted(str(path.relative_to(out)) for path in out.rglob("*.*")) == [
+        "checkpoint.pt",
+        "log.csv",
+        "model.onnx",
+        "previews/step_000003.png",
+        "previews/step_000006.png",
+    ]
+    assert [row["step"] for row in _rows(out)] == ["1", "4", "6"]
+    with Image.open(out / "previews" / "step_000006.png") as preview:
+        assert preview.size == (4 * 384, 2 * 384)
+    photo = blotches(33, 45)
+    stylized = faststyle.load(out / "model.onnx")(photo)
+    with torch.no_grad():
+        planes = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None] / 255
+        expected = load_checkpoint(out / "checkpoint.pt").build()(planes)[0].permute(1, 2, 0)
+    assert np.abs(stylized - (expected * 255).clamp(0, 255).numpy()).max() <= 2
+
+
+def test_training_lowers_the_loss(config: TrainingConfig, tmp_path: Path) -> None:
+    _, seen = _train(dataclasses.replace(config, steps=60, learning_rate=1e-2), tmp_path / "run")
+    first, last = seen[0].reading, seen[-1].reading
+    assert first is not None
+    assert last is not None
+    assert last.total < 0.6 * first.total
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 4])
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    config: TrainingConfig, tmp_path: Path, stop_after: int
+) -> None:
+    _train(config, tmp_path / "whole")
+    stopped, _ = _train(config, tmp_path / "parts", stop_after=stop_after)
+    assert (stopped.finished, stopped.step, stopped.model) == (False, stop_after, None)
+    resumed, seen = _train(config, tmp_path / "parts", resume=True)
+    assert resumed.finished
+    assert seen[0].step == stop_after + 1
+    whole, parts = (
+        load_checkpoint(tmp_path / name / "checkpoint.pt") for name in ("whole", "parts")
+    )
+    assert all(torch.equal(whole.network[key], parts.network[key]) for key in whole.network)
+    steps = [int(row["step"]) for row in _rows(tmp_path / "parts")]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == 6
+
+
+def test_a_finished_run_resumed_writes_its_model_again(
+    config: TrainingConfig, tmp_path: Path
+) -> None:
+    _train(config, tmp_path)
+    (tmp_path / "model.onnx").unlink()
+    result, seen = _train(config, tmp_path, resume=True)
+    assert result.finished
+    assert seen == []
+    assert (tmp_path / "model.onnx").exists()
+
+
+def test_divergence_stops_and_keeps_the_last_good_checkpoint(
+    config: TrainingConfig, tmp_path: Path
+) -> None:
+    _train(config, tmp_path, stop_after=2)
+    good = (tmp_path / "checkpoint.pt").read_bytes()
+    checkpoint = load_checkpoint(tmp_path / "checkpoint.pt")
+    next(iter(checkpoint.network.values()))[0] = float("nan")
+    with pytest.raises(DivergenceError, match=r"NaN or infinite.*--learning-rate"):
+        train(config, out=tmp_path, resume=checkpoint, device="cpu", workers=0)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == good
+
+
+def test_unreadable_photos_are_counted(config: TrainingConfig, tmp_path: Path) -> None:
+    bad = Path(config.content) / "0.jpg"
+    bad.write_text("not a picture")
+    result, _ = _train(config, tmp_path / "run")
+    assert result.unreadable == (str(bad),)
+
+
+def test_changed_photos_are_noticed(config: TrainingConfig, tmp_path: Path) -> None:
+    _train(config, tmp_path / "run", stop_after=2)
+    (Path(config.content) / "0.jpg").unlink()
+    notices: list[str] = []
+    train(
+        config,
+        out=tmp_path / "run",
+        resume=load_checkpoint(tmp_path / "run" / "checkpoint.pt"),
+        device="cpu",
+        workers=0,
+        on_notice=notices.append,
+    )
+    assert any("the photos changed" in notice for notice in notices)
+
+
+def test_counts_that_make_no_sense_are_refused(config: TrainingConfig, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--workers -1"):
+        train(config, out=tmp_path, workers=-1)
+    with pytest.raises(ConfigError, match="--checkpoint-every"):
+        train(config, out=tmp_path, checkpoint_every=0)
+
+
+def test_learning_rate_rises_then_falls_to_nothing() -> None:
+    factors = [learning_rate_factor(step, steps=100) for step in range(100)]
+    assert factors[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert factors[5:] == sorted(factors[5:], reverse=True)
+    assert factors[-1] < 0.001
