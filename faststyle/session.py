@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,7 +91,17 @@ def _candidates(device: str) -> list[str]:
     return [device]
 
 
+def _preload_cuda() -> None:
+    """Load the CUDA libraries that pip installed, which onnxruntime does not look for itself."""
+    preload = getattr(onnxruntime, "preload_dlls", None)  # since onnxruntime 1.21
+    if preload is not None:
+        with contextlib.redirect_stdout(None):
+            preload(directory="")
+
+
 def _open(path: Path, *, device: str, threads: int | None) -> onnxruntime.InferenceSession:
+    if device == "cuda":
+        _preload_cuda()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERROR_LEVEL if device == "cpu" else _FATAL_LEVEL
     if threads is not None:

@@ -51,7 +51,7 @@ class TrainingConfig:
     """Weight of the content loss."""
     style_weight: float = 10.0
     """Weight of the style loss."""
-    total_variation_weight: float = 1.0
+    total_variation_weight: float = 10.0
     """Weight of the total-variation loss."""
 
     style_size: int = 512
