@@ -137,9 +137,9 @@ def unpack(archive: Path, folder: Path, *, on_progress: Advance) -> None:
         OSError: the disk failed.
     """
     partial = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
     with zipfile.ZipFile(archive) as content:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
         names = [name for name in content.namelist() if name.lower().endswith(".jpg")]
         for done, name in enumerate(names, start=1):
             with content.open(name) as packed, open(partial / Path(name).name, "wb") as file:

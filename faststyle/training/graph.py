@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from faststyle.contract import INPUT, OUTPUT
 from faststyle.errors import ExportError
-from faststyle.training.network import MINIMUM_SIDE, Residual, TransformerNetwork
+from faststyle.training.network import MINIMUM_SIDE, OUTPUT_UNITS, Residual, TransformerNetwork
 
 OPSET = 17
 """ONNX operator set: old enough for the runtimes that people still have."""
@@ -102,7 +102,7 @@ def write_graph(network: TransformerNetwork, *, half_weights: bool) -> onnx.Mode
     planes = writer.node("Transpose", pixels, attributes={"perm": [0, 3, 1, 2]})
     images = writer.node("Mul", planes, writer.number(1 / 255))  # N×3×H×W in [0, 1]
     stylized = _write_all(writer, network.layers, images)
-    levels = writer.node("Round", writer.node("Mul", stylized, writer.number(255)))
+    levels = writer.node("Round", writer.node("Mul", stylized, writer.number(255 / OUTPUT_UNITS)))
     clipped = writer.node("Clip", levels, writer.number(0), writer.number(255))
     narrow = writer.node("Cast", clipped, attributes={"to": TensorProto.UINT8})
     interleaved = writer.node("Transpose", narrow, attributes={"perm": [0, 2, 3, 1]})

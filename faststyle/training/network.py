@@ -19,6 +19,14 @@ needs more than one position at a quarter of the resolution.
 """
 
 
+OUTPUT_UNITS = 16
+"""Units of the last convolution in the range from black to white.
+
+That convolution sums hundreds of inputs, so if its unit were the whole range, one step of
+Adam could move every pixel by half of it. pytorch/examples has 255 units, which start slowly.
+"""
+
+
 class Residual(nn.Sequential):
     """A residual block: ``input + layers(input)``, with no activation after the sum."""
 
@@ -71,7 +79,7 @@ class TransformerNetwork(nn.Module):
         if any(padding):
             images = functional.pad(images, padding, mode="replicate")
         stylized: Tensor = self.layers(images)
-        return stylized[..., :height, :width]
+        return stylized[..., :height, :width] / OUTPUT_UNITS
 
     def padded(self, side: int) -> int:
         """Height or width, in pixels, that a side is padded to before the layers run."""
@@ -95,6 +103,14 @@ def _normalized(
         *_convolution(channels_in, channels_out, kernel=kernel, stride=stride),
         nn.InstanceNorm2d(channels_out, affine=True),
     ]
+
+
+def _output(channels: int) -> list[nn.Module]:
+    padding, convolution = _convolution(channels, 3, kernel=9, bias=True)
+    assert isinstance(convolution, nn.Conv2d)
+    assert convolution.bias is not None
+    nn.init.constant_(convolution.bias, OUTPUT_UNITS / 2)  # training starts from grey
+    return [padding, convolution]
 
 
 def _residual(channels: int) -> Residual:
@@ -131,7 +147,7 @@ def johnson(width: int) -> TransformerNetwork:
             nn.Upsample(scale_factor=2, mode="nearest"),
             *_normalized(2 * width, width, kernel=3),
             nn.ReLU(inplace=True),
-            *_convolution(width, 3, kernel=9, bias=True),
+            *_output(width),
         ],
         preset="johnson",
         width=width,

@@ -51,7 +51,7 @@ def test_sigterm_saves_and_resume_finishes(arguments: list[str], tmp_path: Path)
     command = [sys.executable, "-m", "faststyle", *arguments, "--steps", "100000"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     log = tmp_path / "run" / "log.csv"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not (log.exists() and log.read_text().count("\n") > 2):
         assert process.poll() is None, process.stderr and process.stderr.read()
         assert time.monotonic() < deadline

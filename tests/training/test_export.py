@@ -13,7 +13,7 @@ from faststyle.errors import ExportError
 from faststyle.training.config import TrainingConfig
 from faststyle.training.export import export_model
 from faststyle.training.graph import write_graph
-from faststyle.training.network import PRESETS, TransformerNetwork, build_network
+from faststyle.training.network import OUTPUT_UNITS, PRESETS, TransformerNetwork, build_network
 from tests.conftest import blotches
 
 CONFIG = TrainingConfig(style="night.jpg", content="photos")
@@ -56,14 +56,14 @@ def test_levels_are_rounded_and_clipped(tmp_path: Path) -> None:
     convolution = nn.Conv2d(3, 3, 1)
     network = TransformerNetwork([convolution], preset="plain", width=3, normalization="none")
     with torch.no_grad():
-        convolution.weight.copy_(1.5 * torch.eye(3)[:, :, None, None])
+        convolution.weight.copy_(1.5 * OUTPUT_UNITS * torch.eye(3)[:, :, None, None])
         assert convolution.bias is not None
-        convolution.bias.fill_(-0.1)
+        convolution.bias.fill_(-0.1 * OUTPUT_UNITS)
     export_model(network, tmp_path / "model.onnx", config=CONFIG)
-    images = np.array([0, 17, 18, 100, 200, 255], np.uint8).reshape(1, 2, 3, 1).repeat(3, 3)
+    images = np.array([0, 17, 18, 99, 200, 255], np.uint8).reshape(1, 2, 3, 1).repeat(3, 3)
     (stylized,) = _session(tmp_path / "model.onnx").run(None, {"image": images})
-    expected = np.array([0, 0, 2, 124, 255, 255])  # 1.5·level - 25.5, where 124.5 is even
-    assert np.abs(stylized[0, ..., 0].ravel() - expected).max() <= 0
+    # 1.5 · level - 25.5 is -25.5, 0, 1.5, 123, 274.5 and 357, and 1.5 rounds to the even 2.
+    assert stylized[0, ..., 0].ravel().tolist() == [0, 0, 2, 123, 255, 255]
 
 
 def test_half_weights_halve_the_file_and_keep_the_picture(
