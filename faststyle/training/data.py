@@ -95,6 +95,9 @@ def load_batches(
 
     Yields:
         uint8 N×3×S×S and the unreadable photos met.
+
+    Raises:
+        DataError: many photos in a row could not be read.
     """
     indices = range(first_step * batch_size, steps * batch_size)
     loader = DataLoader(
@@ -108,7 +111,12 @@ def load_batches(
         generator=torch.Generator(),  # or it would draw from the global one
         pin_memory=torch.cuda.is_available(),
     )
-    yield from loader
+    try:
+        yield from loader
+    except DataError as error:
+        # A worker's error arrives with its traceback, whose last line is "module.Type: message".
+        message = str(error).rstrip().splitlines()[-1]
+        raise DataError(message.removeprefix(f"{DataError.__module__}.DataError: ")) from error
 
 
 def read_style(path: Path, *, size: int) -> Tensor:

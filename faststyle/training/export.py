@@ -77,9 +77,10 @@ def export_model(
 def model_card(network: TransformerNetwork, *, config: TrainingConfig) -> ModelCard:
     """Fill in what the exported model says of itself."""
     halo = -(-network.halo // network.multiple) * network.multiple
+    stated = ("name", "author", "license", "source")
+    training = {key: value for key, value in config.to_dict().items() if key not in stated}
     # Folders of the machine that trained it are nobody's business.
     paths = ("style", "content", "vgg_weights")
-    training = config.to_dict()
     training |= {key: Path(training[key]).name for key in paths if training[key]}
     return ModelCard(
         style=config.name or Path(config.style).stem,

@@ -7,7 +7,8 @@ import hashlib
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, TextIO
@@ -143,7 +144,7 @@ def train(
     )
     unreadable: dict[str, None] = {}
     stopped = False
-    with run:
+    with _named_failures(out), run:
         for crops, skipped in batches:
             unreadable.update(dict.fromkeys(skipped))
             run.take(trainer.train_step(crops))
@@ -184,11 +185,8 @@ class _Run:
         self.log: TextIO
 
     def __enter__(self) -> _Run:
-        try:
-            self.out.mkdir(parents=True, exist_ok=True)
-            self.log = _open_log(self.out / LOG, step=self.trainer.step)
-        except OSError as error:
-            raise TrainingError(f"{self.out}: cannot be written ({error.strerror})") from error
+        self.out.mkdir(parents=True, exist_ok=True)
+        self.log = _open_log(self.out / LOG, step=self.trainer.step)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -244,6 +242,19 @@ class _Run:
         picture = Image.fromarray((sheet * 255).round().byte().numpy())
         with whole_file(self.out / PREVIEWS / f"step_{self.trainer.step:06d}.png") as temporary:
             picture.save(temporary, "PNG")
+
+
+@contextmanager
+def _named_failures(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        raise TrainingError(
+            "the device ran out of memory; lower --batch-size, --crop-size or --width"
+        ) from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise TrainingError(f"{out}: cannot be written ({reason}); check the disk") from error
 
 
 def _open_log(path: Path, *, step: int) -> TextIO:

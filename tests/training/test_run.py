@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 import faststyle
-from faststyle.errors import ConfigError, DivergenceError
+from faststyle.errors import ConfigError, DivergenceError, TrainingError
 from faststyle.training.checkpoint import load_checkpoint
 from faststyle.training.config import TrainingConfig
 from faststyle.training.run import Progress, RunResult, train
@@ -133,6 +133,24 @@ def test_divergence_stops_and_keeps_the_last_good_checkpoint(
     with pytest.raises(DivergenceError, match=r"NaN or infinite.*--learning-rate"):
         train(config, out=tmp_path, resume=checkpoint, device="cpu", workers=0)
     assert (tmp_path / "checkpoint.pt").read_bytes() == good
+
+
+def test_a_folder_that_cannot_be_made_is_named(config: TrainingConfig, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainingError, match=r"file/run: cannot be written \(Not a directory\)"):
+        _train(config, tmp_path / "file" / "run")
+
+
+def test_a_full_disk_is_named_and_leaves_no_half_file(
+    config: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with pytest.raises(TrainingError, match="No space left on device"):
+        _train(config, tmp_path / "run")
+    assert not list((tmp_path / "run" / "previews").iterdir())
 
 
 def test_unreadable_photos_are_counted(config: TrainingConfig, tmp_path: Path) -> None:
