@@ -4,4 +4,5 @@ import sys
 
 from faststyle.cli import main
 
-raise SystemExit(main(["train", *sys.argv[1:]]))
+if __name__ == "__main__":  # data workers import this file again where processes are spawned
+    raise SystemExit(main(["train", *sys.argv[1:]]))

@@ -13,6 +13,7 @@ import sys
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
@@ -72,10 +73,10 @@ def prepare(split: str, *, out: Path, source: str = SOURCE) -> Path:
     Raises:
         FetchError: the download or the disk failed.
     """
-    folder = out / split
+    folder, archive = out / split, out / f"{split}.zip"
     if folder.is_dir():
+        archive.unlink(missing_ok=True)
         return folder
-    archive = out / f"{split}.zip"
     try:
         out.mkdir(parents=True, exist_ok=True)
         if not archive.exists():
@@ -89,7 +90,7 @@ def prepare(split: str, *, out: Path, source: str = SOURCE) -> Path:
             f"{source}/{split}.zip: cannot be fetched ({error.reason}); check the connection "
             "and run this again, or train on any other folder of photos"
         ) from error
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         archive.unlink(missing_ok=True)
         raise FetchError(f"{archive}: damaged and removed; run this again") from error
     except (OSError, http.client.HTTPException) as error:
@@ -133,7 +134,7 @@ def unpack(archive: Path, folder: Path, *, on_progress: Advance) -> None:
     """Unpack the JPEG files of an archive into a folder that appears when all are there.
 
     Raises:
-        BadZipFile: the archive is damaged.
+        BadZipFile, zlib.error, EOFError: the archive is damaged.
         OSError: the disk failed.
     """
     partial = folder.with_name(f"{folder.name}.part")

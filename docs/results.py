@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 
 import faststyle
 from faststyle.gallery import style_names
-from faststyle.images import open_picture, save_picture
+from faststyle.images import open_colors, save_picture
 
 HEIGHT = 360
 PHOTOS = Path(__file__).parent.parent / "data" / "photos"
@@ -17,7 +17,7 @@ PHOTOS = Path(__file__).parent.parent / "data" / "photos"
 def main() -> None:
     """Write results.jpg: a row of photos, and a row for each bundled style."""
     photos = [
-        ImageOps.fit(open_picture(path).convert("RGB"), (HEIGHT * 5 // 4, HEIGHT))
+        ImageOps.fit(open_colors(path), (HEIGHT * 5 // 4, HEIGHT))
         for path in sorted(PHOTOS.glob("*.jpg"))
     ]
     rows = [photos]

@@ -5,8 +5,21 @@
 >>> picture = stylizer(photo)  # a PIL image or a uint8 H×W×3 array, RGB
 """
 
+from typing import TYPE_CHECKING, Any
+
 from faststyle.errors import FaststyleError
-from faststyle.stylizer import Stylizer, load
 from faststyle.version import __version__
 
+if TYPE_CHECKING:
+    from faststyle.stylizer import Stylizer, load
+
 __all__ = ["FaststyleError", "Stylizer", "__version__", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when first used: help and training need no onnxruntime to start.
+    if name in ("Stylizer", "load"):
+        from faststyle import stylizer
+
+        return getattr(stylizer, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

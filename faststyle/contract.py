@@ -41,6 +41,8 @@ class ModelCard:
     """Tiles whose sides are divisible by this, in pixels, need no padding inside."""
     halo: int = 0
     """Pixels around a tile that convolutions reach; a multiple of ``multiple``."""
+    trained_steps: int = 0
+    """Steps the network was trained for."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """The whole training configuration."""
     faststyle_version: str = ""
@@ -68,6 +70,7 @@ class ModelCard:
             contract_version=_integer(metadata["contract_version"]),
             multiple=_integer(metadata.get("multiple", "1")),
             halo=_integer(metadata.get("halo", "0")),
+            trained_steps=_integer(metadata.get("trained_steps", "0")),
             training=_mapping(metadata.get("training", "{}")),
             **{name: metadata.get(name, "") for name in _TEXT_FIELDS},
         )

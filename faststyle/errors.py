@@ -6,7 +6,7 @@ FaststyleError
 ├── ModelError            an ONNX file is missing, damaged or not ours
 │   └── UnknownStyleError no bundled style has that name
 ├── DeviceError           the requested device cannot be used
-├── MissingExtraError     the command needs packages that are not installed
+├── MissingPackageError   a package that is needed is not installed
 └── TrainingError
     ├── ConfigError       an option has a value that makes no sense
     ├── DataError         the content folder or the style picture is unusable
@@ -46,8 +46,8 @@ class DeviceError(FaststyleError):
     """The requested device cannot be used on this machine."""
 
 
-class MissingExtraError(FaststyleError):
-    """The command needs packages of an optional extra."""
+class MissingPackageError(FaststyleError):
+    """A package that is needed, such as one of an optional extra, is not installed."""
 
 
 class TrainingError(FaststyleError):

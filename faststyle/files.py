@@ -71,7 +71,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".faststyle-{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
         yield temporary
-        with open(temporary, "rb") as file:
+        with open(temporary, "r+b") as file:  # Windows syncs only what may be written
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:

@@ -14,6 +14,18 @@ def style_names() -> list[str]:
     return sorted(path.stem for path in _FOLDER.glob("*.onnx"))
 
 
+def resolve(style: str | Path) -> Path:
+    """Return the model file that a name or a path stands for; bundled names come first.
+
+    Raises:
+        UnknownStyleError: it is neither a bundled style nor the path of an ``.onnx`` file.
+    """
+    path = Path(style)
+    if str(style) not in style_names() and (path.suffix.lower() == ".onnx" or path.is_file()):
+        return path
+    return style_path(str(style))
+
+
 def style_path(name: str) -> Path:
     """Return the model file of a bundled style.
 

@@ -54,14 +54,30 @@ def open_picture(path: Path, *, enough: int | None = None) -> Image.Image:
         raise ImageError(f"{path}: damaged picture; check the file") from error
 
 
+def open_colors(path: Path, *, enough: int | None = None) -> Image.Image:
+    """Read a picture file like `open_picture`, as RGB without transparency.
+
+    Raises:
+        ImageError: the file is missing, is no picture, or is damaged.
+    """
+    return split_alpha(open_picture(path, enough=enough))[0]
+
+
 def split_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """Return the RGB colours of a picture of any mode, and its transparency if it has any."""
-    if picture.mode in WIDE_MODES:
-        return _narrowed(picture).convert("RGB"), None
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        return picture.convert("RGB"), picture.getchannel("A")
-    return picture.convert("RGB"), None
+    """Return the RGB colours of a picture of any mode, and its transparency if it has any.
+
+    Raises:
+        ImageError: the mode has no colours, as some of Pillow's internal ones.
+    """
+    try:
+        if picture.mode in WIDE_MODES:
+            return _narrowed(picture).convert("RGB"), None
+        if picture.has_transparency_data:
+            picture = picture.convert("RGBA")
+            return picture.convert("RGB"), picture.getchannel("A")
+        return picture.convert("RGB"), None
+    except ValueError as error:
+        raise ImageError(f"a picture of mode {picture.mode} has no colours to paint") from error
 
 
 def save_picture(
@@ -112,9 +128,10 @@ def picture_format(path: Path) -> str:
 
 def _narrowed(picture: Image.Image) -> Image.Image:
     """Bring a greyscale picture of more than 8 bits to 8 bits."""
-    values = np.asarray(picture, dtype=np.float32)
+    values = np.nan_to_num(np.asarray(picture, dtype=np.float32))
+    white = 65535.0
     if picture.mode == "F":
         white = 1.0 if values.max(initial=0) <= 1 else 255.0
-    else:
-        white = 255.0 if values.max(initial=0) <= 255 else 65535.0
+    elif picture.mode == "I" and values.max(initial=0) <= 255:
+        white = 255.0
     return Image.fromarray((values * (255 / white)).round().clip(0, 255).astype(np.uint8))

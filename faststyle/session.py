@@ -6,10 +6,15 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import onnxruntime
-from onnxruntime.capi import onnxruntime_pybind11_state as runtime_errors
+from faststyle.errors import DeviceError, MissingPackageError, ModelError
 
-from faststyle.errors import DeviceError, ModelError
+try:
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as runtime_errors
+except ImportError as error:
+    raise MissingPackageError(
+        "onnxruntime cannot be imported; install one of its packages: see the README"
+    ) from error
 
 PROVIDERS = {
     "cuda": "CUDAExecutionProvider",
@@ -21,21 +26,26 @@ PROVIDERS = {
 
 DEVICES = ("auto", *PROVIDERS)
 
-RUNTIME_ERRORS: tuple[type[Exception], ...] = tuple(
-    getattr(runtime_errors, name)
-    for name in (
-        "EPFail",
-        "Fail",
-        "InvalidArgument",
-        "InvalidGraph",
-        "InvalidProtobuf",
-        "NoModel",
-        "NoSuchFile",
-        "NotImplemented",
-        "RuntimeException",
-    )
+MODEL_ERRORS: tuple[type[Exception], ...] = (
+    runtime_errors.InvalidGraph,
+    runtime_errors.InvalidProtobuf,
+    runtime_errors.NoModel,
 )
-"""What onnxruntime raises; its classes share no base but Exception."""
+"""What onnxruntime raises for a damaged file, whatever the device."""
+
+RUNTIME_ERRORS: tuple[type[Exception], ...] = (
+    *MODEL_ERRORS,
+    runtime_errors.EPFail,
+    runtime_errors.Fail,
+    runtime_errors.InvalidArgument,
+    runtime_errors.NotImplemented,
+    runtime_errors.RuntimeException,
+    RuntimeError,
+    ValueError,
+)
+"""What onnxruntime raises at all; its classes share no base but Exception."""
+
+MOST_THREADS = 1024
 
 _ERROR_LEVEL = 3
 _FATAL_LEVEL = 4
@@ -61,13 +71,22 @@ def open_model(path: Path, *, device: str = "auto", threads: int | None = None) 
         ModelError: the file is missing or cannot be loaded.
         DeviceError: the device cannot be used; nothing else is taken in its place.
     """
-    if not path.is_file():
-        raise ModelError(f"{path}: no such model file; check the path")
-    if threads is not None and threads < 1:
-        raise DeviceError(f"--threads {threads}: must be at least 1")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}; check the path") from error
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise DeviceError(f"--threads {threads}: must be from 1 to {MOST_THREADS}")
     for candidate in _candidates(device):
-        session = _open(path, device=candidate, threads=threads)
-        # onnxruntime falls back to the CPU on its own when a provider does not start.
+        try:
+            session = _open(content, device=candidate, threads=threads)
+        except RUNTIME_ERRORS as error:
+            if candidate == "cpu" or isinstance(error, MODEL_ERRORS):
+                raise ModelError(
+                    f"{path}: not an ONNX model that can be loaded; check the file"
+                ) from error
+            continue
+        # onnxruntime also falls back to the CPU without an error.
         if session.get_providers()[0] == PROVIDERS[candidate]:
             return OpenModel(session, candidate)
     raise DeviceError(
@@ -99,7 +118,7 @@ def _preload_cuda() -> None:
             preload(directory="")
 
 
-def _open(path: Path, *, device: str, threads: int | None) -> onnxruntime.InferenceSession:
+def _open(content: bytes, *, device: str, threads: int | None) -> onnxruntime.InferenceSession:
     if device == "cuda":
         _preload_cuda()
     options = onnxruntime.SessionOptions()
@@ -107,7 +126,4 @@ def _open(path: Path, *, device: str, threads: int | None) -> onnxruntime.Infere
     if threads is not None:
         options.intra_op_num_threads = threads
     providers = list(dict.fromkeys([PROVIDERS[device], PROVIDERS["cpu"]]))
-    try:
-        return onnxruntime.InferenceSession(path, options, providers=providers)
-    except RUNTIME_ERRORS as error:
-        raise ModelError(f"{path}: not an ONNX model that can be loaded; check the file") from error
+    return onnxruntime.InferenceSession(content, options, providers=providers, enable_fallback=0)

@@ -102,5 +102,8 @@ def stylize_files(
             yield FileResult(source, destination, Status.SKIPPED)
         except ImageError as error:
             yield FileResult(source, destination, Status.FAILED, error)
+        except OSError as error:  # a name too long, a folder that may not be entered
+            named = ImageError(f"{source}: {error.strerror}; check the path and its permissions")
+            yield FileResult(source, destination, Status.FAILED, named)
         else:
             yield FileResult(source, destination, Status.DONE)

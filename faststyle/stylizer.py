@@ -11,7 +11,7 @@ from PIL import Image
 
 from faststyle.contract import CONTRACT_VERSION, INPUT, OUTPUT, ModelCard
 from faststyle.errors import ImageError, ModelError
-from faststyle.gallery import style_path
+from faststyle.gallery import resolve
 from faststyle.images import split_alpha
 from faststyle.session import RUNTIME_ERRORS, OpenModel, open_model
 
@@ -89,9 +89,16 @@ def load(style: str | Path, *, device: str = "auto", threads: int | None = None)
         ModelError: the file cannot be loaded or is not a faststyle model.
         DeviceError: the device cannot be used here.
     """
-    path = Path(style)
-    if path.suffix.lower() != ".onnx" and not path.is_file():
-        path = style_path(str(style))
+    return load_file(resolve(style), device=device, threads=threads)
+
+
+def load_file(path: Path, *, device: str = "auto", threads: int | None = None) -> Stylizer:
+    """Load a model file, like `load`, whatever its name.
+
+    Raises:
+        ModelError: the file cannot be loaded or is not a faststyle model.
+        DeviceError: the device cannot be used here.
+    """
     model = open_model(path, device=device, threads=threads)
     return Stylizer(model, card=read_card(model, path=path))
 
@@ -103,8 +110,10 @@ def read_card(model: OpenModel, *, path: Path) -> ModelCard:
         ModelError: it is not a faststyle model, or of a newer contract.
     """
     inputs, outputs = model.session.get_inputs(), model.session.get_outputs()
-    names = ([entry.name for entry in inputs], [entry.name for entry in outputs])
-    if names != ([INPUT], [OUTPUT]) or inputs[0].type != "tensor(uint8)":
+    promised = [
+        (entry.name, entry.type, len(entry.shape), entry.shape[-1:]) for entry in inputs + outputs
+    ]
+    if promised != [(name, "tensor(uint8)", 4, [3]) for name in (INPUT, OUTPUT)]:
         raise ModelError(f"{path}: not a faststyle model; make one with faststyle export")
     try:
         card = ModelCard.from_metadata(model.session.get_modelmeta().custom_metadata_map)

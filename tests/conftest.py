@@ -62,7 +62,7 @@ def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         license="CC0",
         source="The attic, 1900",
     )
-    export_model(build_network(preset="johnson", width=2), path, config=config)
+    export_model(build_network(preset="johnson", width=2), path, config=config, trained_steps=7)
     return path
 
 

@@ -68,6 +68,16 @@ def test_split_alpha_finds_the_colors_of_every_mode(mode: str) -> None:
         assert np.abs(np.asarray(colors).astype(int) - 128).max() <= 2
 
 
+def test_a_dark_picture_of_16_bits_stays_dark() -> None:
+    colors, _ = split_alpha(Image.fromarray(np.full((4, 4), 200, np.uint16)))
+    assert colors.getpixel((0, 0)) == (1, 1, 1)
+
+
+def test_a_mode_without_colors_is_refused() -> None:
+    with pytest.raises(ImageError, match="mode La has no colours"):
+        split_alpha(Image.new("La", (2, 2)))
+
+
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "P"])
 def test_split_alpha_finds_transparency(mode: str) -> None:
     picture = Image.new("RGBA", (2, 1), (10, 200, 30, 255))

@@ -119,6 +119,20 @@ def test_a_damaged_archive_is_removed(prepare: ModuleType, server: _Server, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_damaged_photo_removes_the_archive(
+    prepare: ModuleType, server: _Server, tmp_path: Path
+) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("val2017/1.jpg", bytes(range(256)) * 1000)
+    content = bytearray(buffer.getvalue())
+    content[60:200] = bytes(140)
+    server.content = bytes(content)
+    with pytest.raises(prepare.FetchError, match="damaged and removed; run this again"):
+        prepare.prepare("val2017", out=tmp_path, source=_source(server))
+    assert not (tmp_path / "val2017.zip").exists()
+
+
 def test_no_connection_is_one_line(
     prepare: ModuleType, server: _Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

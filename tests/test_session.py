@@ -4,6 +4,7 @@ from pathlib import Path
 
 import onnxruntime
 import pytest
+from onnxruntime.capi import onnxruntime_pybind11_state as runtime_errors
 
 from faststyle.errors import DeviceError, ModelError
 from faststyle.session import PROVIDERS, open_model
@@ -20,10 +21,20 @@ class _Session:
 
 
 def _pretend(monkeypatch: pytest.MonkeyPatch, *, installed: list[str], starting: list[str]) -> None:
-    def create(_: Path, options: object, *, providers: list[str]) -> _Session:  # noqa: ARG001
+    def create(_: bytes, __: object, *, providers: list[str], **___: object) -> _Session:
         return _Session(*(name for name in providers if name in starting))
 
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: installed)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", create)
+
+
+def _pretend_it_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    def create(_: bytes, __: object, *, providers: list[str], **___: object) -> _Session:
+        if CUDA in providers:
+            raise runtime_errors.Fail("no driver")
+        return _Session(*providers)
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
     monkeypatch.setattr(onnxruntime, "InferenceSession", create)
 
 
@@ -55,11 +66,21 @@ def test_a_requested_device_never_falls_back(
         open_model(model_path, device="cuda")
 
 
+def test_a_device_that_raises_is_passed_over_or_named(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _pretend_it_raises(monkeypatch)
+    assert open_model(model_path).device == "cpu"
+    with pytest.raises(DeviceError, match=r"--device cuda: .*could not start"):
+        open_model(model_path, device="cuda")
+
+
 def test_unknown_devices_and_thread_counts_are_refused(model_path: Path) -> None:
     with pytest.raises(DeviceError, match="'gpu': choose from auto, cuda"):
         open_model(model_path, device="gpu")
-    with pytest.raises(DeviceError, match="--threads 0"):
-        open_model(model_path, threads=0)
+    for threads in (0, 10**11):
+        with pytest.raises(DeviceError, match=f"--threads {threads}: must be from 1"):
+            open_model(model_path, threads=threads)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"this is not a model", b"\x08\x08"])

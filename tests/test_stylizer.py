@@ -95,7 +95,7 @@ def test_no_folder_of_the_training_machine_gets_into_the_model(model_path: Path)
 def test_names_and_paths_that_do_not_exist(tmp_path: Path) -> None:
     with pytest.raises(UnknownStyleError, match=r"'nonesuch': choose from .*starry_night"):
         faststyle.load("nonesuch")
-    with pytest.raises(ModelError, match=r"missing\.onnx: no such model file"):
+    with pytest.raises(ModelError, match=r"missing\.onnx: No such file"):
         faststyle.load(tmp_path / "missing.onnx")
 
 

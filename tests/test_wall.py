@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from faststyle.cli import main
 from tests.conftest import REPOSITORY, Paint
 
 PACKAGE = REPOSITORY / "faststyle"
@@ -37,7 +39,7 @@ def _imports(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
     return names
 
 
@@ -59,6 +61,29 @@ def test_stylize_works_without_torch(paint: Paint, tmp_path: Path, style: str) -
     process = _run("stylize", str(photo), "-o", str(result), "--style", style)
     assert process.returncode == 0, process.stderr
     assert result.exists()
+
+
+@pytest.mark.parametrize("arguments", [["train", "p.jpg"], ["export", "c.pt", "-o", "m.onnx"]])
+def test_what_is_missing_is_named_with_the_remedy(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        "faststyle.cli.options.find_spec",
+        lambda name: None if name == "torch" else importlib.util.find_spec(name),
+    )
+    assert main(arguments) == 1
+    assert capsys.readouterr().err == (
+        "faststyle: this command needs torch: "
+        "in the faststyle checkout, run  pip install '.[train]'\n"
+    )
+
+
+def test_a_missing_onnxruntime_is_named() -> None:
+    code = "import sys; sys.modules['onnxruntime'] = None; from faststyle.cli import main; "
+    command = [sys.executable, "-c", code + "raise SystemExit(main(['styles']))"]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == 1
+    assert process.stderr.startswith("faststyle: onnxruntime cannot be imported; install")
 
 
 @pytest.mark.parametrize("command", ["train", "export"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -26,13 +27,15 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status: 0, 1 after an error, 2 for wrong usage."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal may not know every letter
     command = _choose(arguments[:1])
-    module = importlib.import_module(f"faststyle.cli.{command}")
-    parser = argparse.ArgumentParser(
-        prog=f"faststyle {command}", description=COMMANDS[command].capitalize() + "."
-    )
-    module.configure(parser)
     try:
+        module = importlib.import_module(f"faststyle.cli.{command}")
+        parser = argparse.ArgumentParser(
+            prog=f"faststyle {command}", description=COMMANDS[command].capitalize() + "."
+        )
+        module.configure(parser)
         status: int = module.run(parser.parse_args(arguments[1:]))
         sys.stdout.flush()
         return status
@@ -45,6 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # Whoever read our output has gone; leave nothing for Python to flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        reason = error.strerror or error
+        print(f"faststyle: {where}{reason}; check the path and its permissions", file=sys.stderr)
         return 1
 
 

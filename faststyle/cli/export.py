@@ -44,7 +44,11 @@ def run(options: argparse.Namespace) -> int:
         checkpoint.config, **{key: value for key, value in stated.items() if value is not None}
     )
     difference = export_model(
-        checkpoint.build(), output, config=config, half_weights=options.half_weights
+        checkpoint.build(),
+        output,
+        config=config,
+        trained_steps=checkpoint.step,
+        half_weights=options.half_weights,
     )
     size = readable_size(output.stat().st_size)
     print(f"{output}: {size}, at most {difference}/255 from the network in torch")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import fields
-from pathlib import Path
 
 from faststyle.cli.options import readable_size
 from faststyle.contract import ModelCard
 from faststyle.errors import ModelError
-from faststyle.gallery import style_names, style_path
+from faststyle.gallery import resolve
 from faststyle.session import OpenModel, open_model
 from faststyle.stylizer import read_card
 
@@ -22,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what the model says of itself; 1 if it is not a faststyle model."""
-    path = style_path(options.model) if options.model in style_names() else Path(options.model)
+    path = resolve(options.model)
     model = open_model(path, device="cpu", threads=1)
     _line("file", f"{path} ({readable_size(path.stat().st_size)})")
     for kind, entries in (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from importlib.util import find_spec
 
-from faststyle.errors import MissingExtraError
+from faststyle.errors import MissingPackageError
 
 TRAINING_PACKAGES = ("torch", "torchvision", "onnx")
 
@@ -19,11 +19,11 @@ def require_training_packages() -> None:
     """Check that the packages of the train extra are installed, without importing them.
 
     Raises:
-        MissingExtraError: one is missing.
+        MissingPackageError: one is missing.
     """
     missing = [name for name in TRAINING_PACKAGES if find_spec(name) is None]
     if missing:
-        raise MissingExtraError(
+        raise MissingPackageError(
             f"this command needs {', '.join(missing)}: "
             "in the faststyle checkout, run  pip install '.[train]'"
         )

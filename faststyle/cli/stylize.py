@@ -15,7 +15,7 @@ from faststyle.gallery import style_path
 from faststyle.images import picture_format
 from faststyle.session import DEVICES
 from faststyle.stylize import Status, plan_folder, stylize_file, stylize_files
-from faststyle.stylizer import Stylizer, load
+from faststyle.stylizer import Stylizer, load_file
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _open(model: Path, *, device: str, threads: int | None) -> Stylizer:
-    stylizer = load(model, device=device, threads=threads)
+    stylizer = load_file(model, device=device, threads=threads)
     if device == "auto":
         print(f"running on {stylizer.device}", file=sys.stderr)
     return stylizer

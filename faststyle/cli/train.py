@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from tqdm import tqdm
 
 from faststyle.cli.options import require_training_packages
 from faststyle.errors import ConfigError, OutputExistsError
-from faststyle.training.config import TrainingConfig
+from faststyle.training.config import DEVICES, RunOptions, TrainingConfig
 
 if TYPE_CHECKING:
     from faststyle.training.run import Progress, RunResult
@@ -29,6 +30,8 @@ CHANGEABLE = frozenset(
 )
 """Settings that a resumed run may be given anew: where files lie, what is said of the
 style, and how long and how fast to go on."""
+
+STOPPING = b"\nsaving after this step; once more stops at once\n"
 
 SIGNAL_STATUS = 128
 """Shells count an end by signal N as exit status 128 + N."""
@@ -70,54 +73,42 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train, and return 128 plus the signal if one stopped the run."""
     require_training_packages()
-    names = {field.name for field in fields(TrainingConfig)}
-    given = {key: value for key, value in vars(options).items() if key in names}
+    given = _given(options, TrainingConfig)
     for path in given.keys() & {"style", "content", "vgg_weights"}:
         given[path] = str(Path(given[path]).absolute())
     return _train(
         given,
         out=options.out,
         resume=options.resume,
-        device=options.device,
-        workers=options.workers,
-        checkpoint_every=options.checkpoint_every,
-        preview_every=options.preview_every,
+        options=RunOptions(**_given(options, RunOptions)),
     )
 
 
-def _train(
-    given: dict[str, Any],
-    *,
-    out: Path | None,
-    resume: bool,
-    device: str,
-    workers: int,
-    checkpoint_every: int,
-    preview_every: int,
-) -> int:
+def _train(given: dict[str, Any], *, out: Path | None, resume: bool, options: RunOptions) -> int:
     # Only now, as torch takes seconds to import.
     from faststyle.training.checkpoint import load_checkpoint
-    from faststyle.training.run import CHECKPOINT, train
+    from faststyle.training.run import CHECKPOINT, MODEL, train
 
     if out is None:
         if "style" not in given:
             raise ConfigError("name a style picture, or the folder of a run with --out")
         out = Path("runs") / Path(given["style"]).stem
-    checkpoint = load_checkpoint(out / CHECKPOINT) if resume else None
-    if checkpoint is not None:
-        config = _resumed(checkpoint.config, given)
-        checkpoint = replace(checkpoint, config=config)
+    checkpoint = None
+    if resume:
+        checkpoint = load_checkpoint(out / CHECKPOINT)
+        checkpoint = replace(checkpoint, config=_resumed(checkpoint.config, given))
+        if checkpoint.config.steps < checkpoint.step:
+            raise ConfigError(
+                f"--steps {checkpoint.config.steps}: the run is at step {checkpoint.step} already"
+            )
     else:
-        config = _fresh(given, checkpoint=out / CHECKPOINT)
+        _refuse_run(out / CHECKPOINT, out / MODEL)
     with stop_signals() as received, ProgressBar() as bar:
         result = train(
-            config,
+            checkpoint.config if checkpoint is not None else _fresh(given),
             out=out,
+            options=options,
             resume=checkpoint,
-            device=device,
-            workers=workers,
-            checkpoint_every=checkpoint_every,
-            preview_every=preview_every,
             on_progress=bar.show,
             on_notice=bar.say,
             should_stop=lambda: bool(received),
@@ -126,12 +117,23 @@ def _train(
     return 0 if result.finished else SIGNAL_STATUS + received[0]
 
 
-def _fresh(given: dict[str, Any], *, checkpoint: Path) -> TrainingConfig:
-    if checkpoint.exists():
-        raise OutputExistsError(
-            f"{checkpoint}: a run is here already; continue it with --resume, "
-            "or choose another folder with --out"
-        )
+def _given(
+    options: argparse.Namespace, settings: type[TrainingConfig | RunOptions]
+) -> dict[str, Any]:
+    names = {field.name for field in fields(settings)}
+    return {key: value for key, value in vars(options).items() if key in names}
+
+
+def _refuse_run(*paths: Path) -> None:
+    for path in paths:
+        if path.exists():
+            raise OutputExistsError(
+                f"{path}: a run is here already; continue it with --resume, "
+                "or choose another folder with --out"
+            )
+
+
+def _fresh(given: dict[str, Any]) -> TrainingConfig:
     for name, flag in (("style", "a style picture"), ("content", "--content DIR")):
         if name not in given:
             raise ConfigError(f"training needs {flag}; see faststyle train --help")
@@ -141,12 +143,14 @@ def _fresh(given: dict[str, Any], *, checkpoint: Path) -> TrainingConfig:
 def _resumed(config: TrainingConfig, given: dict[str, Any]) -> TrainingConfig:
     for key, value in given.items():
         old = getattr(config, key)
+        if key == "precision" and value == TrainingConfig.precision:
+            continue  # decided when the run was started
         if key not in CHANGEABLE and value != old:
             raise ConfigError(
                 f"--{key.replace('_', '-')} {_shown(value)}: the run was started with "
                 f"{_shown(old)}; leave the option out, or start another run with --out"
             )
-    return replace(config, **given)
+    return replace(config, **{**given, "precision": config.precision})
 
 
 def _print_result(result: RunResult, *, out: Path) -> None:
@@ -174,24 +178,27 @@ class ProgressBar:
 
     def __exit__(self, *_: object) -> None:
         if self.bar is not None:
-            self.bar.close()
+            with suppress(OSError):
+                self.bar.close()
 
     def show(self, progress: Progress) -> None:
         """Draw the bar at a step, with the newest losses beside it."""
-        if self.bar is None:
-            self.bar = tqdm(total=progress.steps, initial=progress.step - 1, unit="step")
-        if progress.reading is not None:
-            self.bar.set_postfix_str(
-                f"content {progress.reading.content:.3f}, "
-                f"style {progress.reading.style:.4f}, "
-                f"total variation {progress.reading.total_variation:.4f}",
-                refresh=False,
-            )
-        self.bar.update(progress.step - self.bar.n)
+        with suppress(OSError):  # a run goes on when nobody looks any more
+            if self.bar is None:
+                self.bar = tqdm(total=progress.steps, initial=progress.step - 1, unit="step")
+            if progress.reading is not None:
+                self.bar.set_postfix_str(
+                    f"content {progress.reading.content:.3f}, "
+                    f"style {progress.reading.style:.4f}, "
+                    f"total variation {progress.reading.total_variation:.4f}",
+                    refresh=False,
+                )
+            self.bar.update(progress.step - self.bar.n)
 
     def say(self, text: str) -> None:
         """Write a line above the bar."""
-        tqdm.write(text, file=sys.stderr)
+        with suppress(OSError):
+            tqdm.write(text, file=sys.stderr)
 
 
 @contextmanager
@@ -206,9 +213,10 @@ def stop_signals() -> Iterator[list[int]]:
 
     def receive(number: int, _: object) -> None:
         received.append(number)
-        print("\nsaving after this step; once more stops at once", file=sys.stderr)
         for each, handler in previous.items():
             signal.signal(each, handler)
+        with suppress(OSError):  # Ctrl-C also ends whoever reads our output
+            os.write(2, STOPPING)
 
     for each in (signal.SIGINT, signal.SIGTERM):
         previous[each] = signal.signal(each, receive)
@@ -226,20 +234,10 @@ def _add_run_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--resume", action="store_true", help="continue the run in --out from its checkpoint"
     )
-    group.add_argument(
-        "--device",
-        choices=("auto", "cpu", "cuda", "mps"),
-        default="auto",
-        help="where to train; auto takes the first of cuda, mps and cpu (default: auto)",
-    )
-    for flag, default, text in (
-        ("--workers", 2, "processes that decode photos"),
-        ("--checkpoint-every", 250, "steps between two checkpoints"),
-        ("--preview-every", 250, "steps between two preview pictures"),
-    ):
-        group.add_argument(
-            flag, type=int, default=default, metavar="N", help=f"{text} (default: {default})"
-        )
+    _add(group, "device", str, "NAME", f"where to train: {', '.join(DEVICES)}")
+    _add(group, "workers", int, "N", "processes that decode photos")
+    _add(group, "checkpoint_every", int, "N", "steps between two checkpoints")
+    _add(group, "preview_every", int, "N", "steps between two preview pictures")
 
 
 def _add(
@@ -249,8 +247,8 @@ def _add(
     metavar: str,
     text: str,
 ) -> None:
-    """Add the option of one setting, with the default that `TrainingConfig` has for it."""
-    default = getattr(TrainingConfig, setting, None)
+    """Add the option of one setting, left out of the namespace where it is not given."""
+    default = getattr(TrainingConfig, setting, getattr(RunOptions, setting, None))
     group.add_argument(
         f"--{setting.replace('_', '-')}",
         type=parse,
@@ -265,7 +263,10 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(word) for word in _words(text))
+    try:
+        return tuple(float(word) for word in _words(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not numbers between commas") from error
 
 
 def _shown(value: object) -> str:

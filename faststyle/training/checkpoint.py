@@ -31,8 +31,8 @@ class Checkpoint:
     """Weights of the transformer network."""
     optimizer: dict[str, Any]
     """State of Adam."""
-    photos_digest: str
-    """Fingerprint of the list of photos, whose order the data order follows."""
+    fingerprints: dict[str, str]
+    """What the run learns from: `faststyle.training.run.fingerprints`."""
     random: dict[str, Tensor]
     """States of torch's random generators by device type."""
     seconds: float
@@ -49,10 +49,21 @@ class Checkpoint:
             network.load_state_dict(self.network)
         except (RuntimeError, TypeError, AttributeError) as error:
             raise CheckpointError(
-                f"the weights do not fit {self.config.preset} width {self.config.width}; "
-                "the checkpoint was changed or is damaged"
+                "the checkpoint's weights do not fit "
+                f"{self.config.preset} width {self.config.width}; "
+                "it was changed or is damaged"
             ) from error
         return network
+
+
+_TYPES = {
+    "step": int,
+    "network": dict,
+    "optimizer": dict,
+    "fingerprints": dict,
+    "random": dict,
+    "seconds": float,
+}
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
@@ -85,6 +96,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: not a checkpoint of this version of faststyle")
     try:
         config = TrainingConfig.from_dict(content.pop("config"))
-        return Checkpoint(config=config, **content)
+        checkpoint = Checkpoint(config=config, **content)
     except (ConfigError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path}: not a faststyle checkpoint, or damaged") from error
+    if not all(isinstance(getattr(checkpoint, name), kind) for name, kind in _TYPES.items()):
+        raise CheckpointError(f"{path}: not a faststyle checkpoint, or damaged")
+    return checkpoint

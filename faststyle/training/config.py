@@ -5,6 +5,7 @@ Imports no torch, so that the command line can show the defaults without it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -83,18 +84,19 @@ class TrainingConfig:
             f"for {len(self.style_layers)} style layers; give one for each",
         )
         _require(
-            min(self.layer_weights) >= 0 and sum(self.layer_weights) > 0,
+            min(self.layer_weights) >= 0 and 0 < sum(self.layer_weights) < math.inf,
             "--style-layer-weights: give numbers from 0 up, at least one above 0",
         )
         for option in ("content_weight", "style_weight", "total_variation_weight"):
-            _require(getattr(self, option) >= 0, f"{_flag(option)} must be 0 or more")
+            weight = getattr(self, option)
+            _require(0 <= weight < math.inf, f"{_flag(option)} must be 0 or more")
         for option in ("style_size", "crop_size"):
             size = getattr(self, option)
             _require(size >= SMALLEST_CROP, f"{_flag(option)} must be at least {SMALLEST_CROP}")
         for option in ("batch_size", "steps", "width"):
             _require(getattr(self, option) >= 1, f"{_flag(option)} must be at least 1")
-        _require(self.learning_rate > 0, "--learning-rate must be above 0")
-        _require(self.seed >= 0, "--seed must be 0 or more")
+        _require(0 < self.learning_rate <= 1, "--learning-rate must be above 0 and at most 1")
+        _require(0 <= self.seed < 2**63, "--seed must be 0 or more, and below 2 to the 63")
         _require(
             self.precision in ("auto", "float32", "bfloat16"),
             "--precision must be auto, float32 or bfloat16",
@@ -128,6 +130,35 @@ class TrainingConfig:
             return cls(**settings)
         except TypeError as error:
             raise ConfigError(f"settings do not fit: {error}") from error
+
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+"""Where training can run; auto is the first of cuda, mps and cpu that works."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How a run is carried out, which changes nothing in what it learns."""
+
+    device: str = "auto"
+    """One of `DEVICES`."""
+    workers: int = 2
+    """Processes that decode photos; 0 decodes in the training process."""
+    checkpoint_every: int = 250
+    """Steps between two checkpoints."""
+    preview_every: int = 250
+    """Steps between two preview pictures."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense.
+
+        Raises:
+            ConfigError: names the option.
+        """
+        _require(self.device in DEVICES, f"--device must be one of {', '.join(DEVICES)}")
+        _require(self.workers >= 0, "--workers must be 0 or more")
+        for option in ("checkpoint_every", "preview_every"):
+            _require(getattr(self, option) >= 1, f"{_flag(option)} must be at least 1")
 
 
 def _flag(option: str) -> str:

@@ -16,7 +16,7 @@ from torchvision.transforms import InterpolationMode, v2
 
 from faststyle.errors import DataError, ImageError
 from faststyle.files import find_pictures
-from faststyle.images import open_picture
+from faststyle.images import open_colors
 
 ATTEMPTS = 50
 """Photos tried for one place of a batch before the folder is called unusable."""
@@ -58,7 +58,8 @@ class PhotoCrops(Dataset[tuple[Tensor, tuple[str, ...]]]):
         unreadable: list[str] = []
         while len(unreadable) < ATTEMPTS:
             try:
-                photo = _read(path, side=2 * self.crop_size)
+                # The smallest crop has half the side of the photo, so this loses nothing.
+                photo = open_colors(path, enough=2 * self.crop_size)
             except ImageError:
                 unreadable.append(str(path))
                 path = self.paths[int(draw.integers(len(self.paths)))]
@@ -71,15 +72,19 @@ class PhotoCrops(Dataset[tuple[Tensor, tuple[str, ...]]]):
         )
 
 
-def find_photos(folder: Path) -> list[Path]:
+def find_photos(folder: Path, *, without: Path | None = None) -> list[Path]:
     """List the photos of a folder and its sub-folders.
+
+    Args:
+        folder: where to look.
+        without: a folder to leave out, such as the one that previews are written to.
 
     Raises:
         DataError: the folder does not exist or holds no picture.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; pass a folder of photos with --content")
-    paths = list(find_pictures(folder))
+    paths = list(find_pictures(folder, without=without))
     if not paths:
         raise DataError(
             f"{folder}: no pictures in this folder; pass one with JPEG, PNG or WebP photos, "
@@ -128,7 +133,7 @@ def read_style(path: Path, *, size: int) -> Tensor:
     Raises:
         ImageError: the file cannot be read.
     """
-    picture = _scaled(open_picture(path).convert("RGB"), side=size)
+    picture = _scaled(open_colors(path), side=size)
     pixels: Tensor = v2.functional.pil_to_tensor(picture)
     return pixels[None] / 255
 
@@ -142,7 +147,7 @@ def read_previews(paths: list[Path], *, size: int) -> Tensor:
     crops = []
     for path in paths:
         try:
-            photo = ImageOps.fit(open_picture(path).convert("RGB"), (size, size))
+            photo = ImageOps.fit(open_colors(path), (size, size))
         except ImageError:
             continue
         crops.append(v2.functional.pil_to_tensor(photo))
@@ -152,12 +157,6 @@ def read_previews(paths: list[Path], *, size: int) -> Tensor:
 @lru_cache(maxsize=2)
 def _order(count: int, *, seed: int, turn: int) -> np.ndarray:
     return np.random.default_rng((seed, turn, count)).permutation(count)
-
-
-def _read(path: Path, *, side: int) -> Image.Image:
-    # Decoding a JPEG at a half, a quarter or an eighth is much faster, and still leaves
-    # more pixels than a crop needs.
-    return open_picture(path, enough=side).convert("RGB")
 
 
 def _scaled(picture: Image.Image, *, side: int) -> Image.Image:

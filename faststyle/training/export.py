@@ -31,6 +31,7 @@ def export_model(
     path: Path,
     *,
     config: TrainingConfig,
+    trained_steps: int,
     half_weights: bool = False,
 ) -> int:
     """Write a network as an ONNX file that follows the contract of `faststyle.contract`.
@@ -42,6 +43,7 @@ def export_model(
         network: a trained network, on the CPU.
         path: where to write; missing folders are made, an existing file is replaced.
         config: the configuration it was trained with.
+        trained_steps: steps it was trained for.
         half_weights: store the weights as float16, which halves the file; the network is
             then compared with itself after the same rounding.
 
@@ -54,7 +56,8 @@ def export_model(
     if half_weights:
         network = _rounded(network)
     model = write_graph(network, half_weights=half_weights)
-    onnx.helper.set_model_props(model, model_card(network, config=config).to_metadata())
+    card = model_card(network, config=config, trained_steps=trained_steps)
+    onnx.helper.set_model_props(model, card.to_metadata())
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
@@ -74,7 +77,9 @@ def export_model(
     return difference
 
 
-def model_card(network: TransformerNetwork, *, config: TrainingConfig) -> ModelCard:
+def model_card(
+    network: TransformerNetwork, *, config: TrainingConfig, trained_steps: int
+) -> ModelCard:
     """Fill in what the exported model says of itself."""
     halo = -(-network.halo // network.multiple) * network.multiple
     stated = ("name", "author", "license", "source")
@@ -91,6 +96,7 @@ def model_card(network: TransformerNetwork, *, config: TrainingConfig) -> ModelC
         normalization=network.normalization,
         multiple=network.multiple,
         halo=halo,
+        trained_steps=trained_steps,
         training=training,
         faststyle_version=__version__,
     )

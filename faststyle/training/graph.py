@@ -119,8 +119,9 @@ def write_graph(network: TransformerNetwork, *, half_weights: bool) -> onnx.Mode
 def _pad_to_multiple(writer: GraphWriter, *, size: str, multiple: int) -> str:
     """Repeat the last row and column until the layers can run: `TransformerNetwork.padded`."""
     step = writer.integers(multiple)
-    blocks = writer.node("Div", writer.node("Add", size, writer.integers(multiple - 1)), step)
-    target = writer.node("Max", writer.node("Mul", blocks, step), writer.integers(MINIMUM_SIDE))
+    enough = writer.node("Max", size, writer.integers(MINIMUM_SIDE))
+    blocks = writer.node("Div", writer.node("Add", enough, writer.integers(multiple - 1)), step)
+    target = writer.node("Mul", blocks, step)
     missing = writer.node("Sub", target, size)
     pads = writer.node(
         "Concat",
@@ -146,7 +147,7 @@ def _write(writer: GraphWriter, layer: nn.Module, x: str) -> str:
             left, right, top, bottom = layer.padding
             pads = writer.integers(0, 0, top, left, 0, 0, bottom, right)
             return writer.node("Pad", x, pads, attributes={"mode": "reflect"})
-        case nn.Conv2d():
+        case nn.Conv2d() if layer.padding_mode == "zeros" and isinstance(layer.padding, tuple):
             parameters = [layer.weight] if layer.bias is None else [layer.weight, layer.bias]
             return writer.node(
                 "Conv",
@@ -155,19 +156,24 @@ def _write(writer: GraphWriter, layer: nn.Module, x: str) -> str:
                 attributes={
                     "kernel_shape": list(layer.kernel_size),
                     "strides": list(layer.stride),
+                    "pads": [*layer.padding, *layer.padding],
+                    "dilations": list(layer.dilation),
+                    "group": layer.groups,
                 },
             )
         case nn.InstanceNorm2d():
             scale, shift = writer.weights(layer.weight), writer.weights(layer.bias)
-            return writer.node("InstanceNormalization", x, scale, shift)
+            return writer.node(
+                "InstanceNormalization", x, scale, shift, attributes={"epsilon": layer.eps}
+            )
         case nn.ReLU():
             return writer.node("Relu", x)
-        case nn.Upsample():
-            scales = writer.constant(np.array([1, 1, 2, 2], np.float32))
+        case nn.Upsample(mode="nearest", scale_factor=float(factor)):
+            scales = writer.constant(np.array([1, 1, factor, factor], np.float32))
             attributes = {
                 "mode": "nearest",
                 "coordinate_transformation_mode": "asymmetric",
                 "nearest_mode": "floor",
             }
             return writer.node("Resize", x, "", scales, attributes=attributes)
-    raise ExportError(f"a layer of type {type(layer).__name__} has no place in the ONNX graph")
+    raise ExportError(f"the layer {layer} has no place in the ONNX graph")

@@ -83,7 +83,7 @@ class TransformerNetwork(nn.Module):
 
     def padded(self, side: int) -> int:
         """Height or width, in pixels, that a side is padded to before the layers run."""
-        return max(MINIMUM_SIDE, math.ceil(side / self.multiple) * self.multiple)
+        return math.ceil(max(side, MINIMUM_SIDE) / self.multiple) * self.multiple
 
 
 def _convolution(
@@ -171,11 +171,6 @@ def build_network(*, preset: str, width: int) -> TransformerNetwork:
     return PRESETS[preset](width)
 
 
-def count_parameters(network: nn.Module) -> int:
-    """Count the trained numbers of a network."""
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
 def _flat(layers: nn.Module) -> list[nn.Module]:
     return [layer for layer in layers.modules() if not isinstance(layer, nn.Sequential)]
 
@@ -195,7 +190,8 @@ def _halo(layers: nn.Sequential, *, multiple: int) -> int:
                 radius = layer.kernel_size[0] // 2
                 low, high = low * layer.stride[0] - radius, high * layer.stride[0] + radius
             elif isinstance(layer, nn.Upsample):
-                low, high = low // 2, high // 2
+                factor = int(layer.scale_factor)  # type: ignore[arg-type]
+                low, high = low // factor, high // factor
         reach = max(reach, pixel - low, high - pixel)
     return reach
 

@@ -17,10 +17,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from faststyle.errors import ConfigError, DivergenceError, TrainingError
+from faststyle.errors import (
+    CheckpointError,
+    DivergenceError,
+    ImageError,
+    TrainingError,
+    WeightsError,
+)
 from faststyle.files import whole_file
 from faststyle.training.checkpoint import Checkpoint, save_checkpoint
-from faststyle.training.config import TrainingConfig
+from faststyle.training.config import RunOptions, TrainingConfig
 from faststyle.training.data import (
     PhotoCrops,
     find_photos,
@@ -87,11 +93,8 @@ def train(
     config: TrainingConfig,
     *,
     out: Path,
+    options: RunOptions,
     resume: Checkpoint | None = None,
-    device: str = "auto",
-    workers: int = 2,
-    checkpoint_every: int = 250,
-    preview_every: int = 250,
     on_progress: Callable[[Progress], None] = lambda _: None,
     on_notice: Callable[[str], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -103,11 +106,8 @@ def train(
     Args:
         config: what to learn.
         out: folder of the run, made if missing.
+        options: how to carry it out.
         resume: state to continue from; its configuration is ``config``'s.
-        device: auto, cpu, cuda or mps.
-        workers: processes that decode photos; 0 decodes in this one.
-        checkpoint_every: steps between two checkpoints.
-        preview_every: steps between two preview pictures.
         on_progress: called after every step.
         on_notice: called with a line of text that a person should read.
         should_stop: asked after every step; when it answers yes, the run saves and ends.
@@ -117,49 +117,36 @@ def train(
         ImageError: the style picture cannot be read.
         DeviceError: the device is not available.
     """
-    _require_counts(workers=workers, checkpoint_every=checkpoint_every, preview_every=preview_every)
-    chosen = choose_device(device)
-    config = replace(config, precision=_precision_name(config.precision, device=chosen))
-    photos = find_photos(Path(config.content))
-    digest = _digest(photos, folder=Path(config.content))
-    if resume is not None and resume.photos_digest != digest:
-        on_notice(f"{config.content}: the photos changed since the checkpoint; so does their order")
-    on_notice(f"training on {chosen.type} in {config.precision} with {len(photos)} photos")
-    trainer = Trainer(config, device=chosen, checkpoint=resume)
-    run = _Run(
-        trainer,
-        out=out,
-        digest=digest,
-        seconds=resume.seconds if resume is not None else 0.0,
-        previews=read_previews(
-            photos[:: math.ceil(len(photos) / PREVIEW_PHOTOS)], size=PREVIEW_SIZE
-        ),
-    )
-    batches = load_batches(
-        PhotoCrops(photos, crop_size=config.crop_size, seed=config.seed),
-        batch_size=config.batch_size,
-        first_step=trainer.step,
-        steps=config.steps,
-        workers=workers,
-    )
+    device = choose_device(options.device)
+    config = replace(config, precision=_precision_name(config.precision, device=device))
+    photos = find_photos(Path(config.content), without=out)
+    prints = fingerprints(config, photos=photos)
+    if resume is not None:
+        _compare_fingerprints(resume.fingerprints, prints, config=config, on_notice=on_notice)
+    on_notice(f"training on {device.type} in {config.precision} with {len(photos)} photos")
     unreadable: dict[str, None] = {}
-    stopped = False
-    with _named_failures(out), run:
-        for crops, skipped in batches:
-            unreadable.update(dict.fromkeys(skipped))
-            run.take(trainer.train_step(crops))
-            last = trainer.step == config.steps
-            stopped = should_stop()
-            if last or stopped or trainer.step % checkpoint_every == 0:
-                run.save()
-            if last or trainer.step % preview_every == 0:
-                run.preview()
-            on_progress(Progress(step=trainer.step, steps=config.steps, reading=run.reading))
-            if stopped:
-                break
+    with _enough_memory():
+        trainer = Trainer(config, device=device, checkpoint=resume)
+        shown = photos[:: math.ceil(len(photos) / PREVIEW_PHOTOS)]
+        previews = read_previews(shown, size=PREVIEW_SIZE)
+        seconds = resume.seconds if resume is not None else 0.0
+        with _Run(trainer, out=out, fingerprints=prints, seconds=seconds, photos=previews) as run:
+            for crops, skipped in _batches(trainer, photos=photos, workers=options.workers):
+                unreadable.update(dict.fromkeys(skipped))
+                run.take(trainer.train_step(crops))
+                last = trainer.step == config.steps
+                stopped = should_stop()
+                if last or stopped or trainer.step % options.checkpoint_every == 0:
+                    run.save()
+                if last or trainer.step % options.preview_every == 0:
+                    run.preview()
+                on_progress(Progress(step=trainer.step, steps=config.steps, reading=run.reading))
+                if stopped:
+                    break
     finished = trainer.step >= config.steps
     if finished:
-        export_model(trainer.network.cpu(), out / MODEL, config=config)
+        model = trainer.network.cpu().to(memory_format=torch.contiguous_format)
+        export_model(model, out / MODEL, config=config, trained_steps=trainer.step)
     return RunResult(
         finished=finished,
         step=trainer.step,
@@ -169,28 +156,97 @@ def train(
     )
 
 
+def fingerprints(config: TrainingConfig, *, photos: list[Path]) -> dict[str, str]:
+    """Fingerprint what a run learns from: the names of its photos, the style and the weights.
+
+    Raises:
+        ImageError: the style picture cannot be read.
+        WeightsError: the file of VGG weights cannot be read.
+    """
+    names = "\n".join(os.fspath(path.relative_to(config.content)) for path in photos)
+    prints = {"content": hashlib.sha256(names.encode(errors="surrogateescape")).hexdigest()}
+    try:
+        prints["style"] = _file_digest(config.style)
+    except OSError as error:
+        raise ImageError(f"{config.style}: {error.strerror}; check the path") from error
+    if config.vgg_weights is not None:
+        try:
+            prints["vgg_weights"] = _file_digest(config.vgg_weights)
+        except OSError as error:
+            raise WeightsError(
+                f"{config.vgg_weights}: {error.strerror}; check the path given to --vgg-weights"
+            ) from error
+    return prints
+
+
+def _file_digest(path: str) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _compare_fingerprints(
+    old: dict[str, str],
+    new: dict[str, str],
+    *,
+    config: TrainingConfig,
+    on_notice: Callable[[str], None],
+) -> None:
+    if old["content"] != new["content"]:
+        on_notice(f"{config.content}: the photos changed since the checkpoint; so does their order")
+    for key in ("style", "vgg_weights"):
+        if old.get(key) != new.get(key):
+            raise CheckpointError(
+                f"{getattr(config, key)}: not the {key.replace('_', ' ')} that the run was "
+                "started with; name that file, or start another run with --out"
+            )
+
+
+def _batches(
+    trainer: Trainer, *, photos: list[Path], workers: int
+) -> Iterator[tuple[Tensor, tuple[str, ...]]]:
+    config = trainer.config
+    return load_batches(
+        PhotoCrops(photos, crop_size=config.crop_size, seed=config.seed),
+        batch_size=config.batch_size,
+        first_step=trainer.step,
+        steps=config.steps,
+        workers=workers,
+    )
+
+
 class _Run:
     """The files of a run, and the losses not yet read from the device."""
 
     def __init__(
-        self, trainer: Trainer, *, out: Path, digest: str, seconds: float, previews: Tensor
+        self,
+        trainer: Trainer,
+        *,
+        out: Path,
+        fingerprints: dict[str, str],
+        seconds: float,
+        photos: Tensor,
     ) -> None:
         self.trainer = trainer
         self.out = out
-        self.digest = digest
-        self.photos = previews
+        self.fingerprints = fingerprints
+        self.photos = photos
         self.reading: Reading | None = None
         self.started = time.monotonic() - seconds
         self.pending: list[Tensor] = []
         self.log: TextIO
 
     def __enter__(self) -> _Run:
-        self.out.mkdir(parents=True, exist_ok=True)
-        self.log = _open_log(self.out / LOG, step=self.trainer.step)
+        with _writing(self.out / LOG):
+            self.out.mkdir(parents=True, exist_ok=True)
+            self.log = _open_log(self.out / LOG, step=self.trainer.step)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.log.close()
+        with _writing(self.out / LOG):
+            self.log.close()
 
     @property
     def seconds(self) -> float:
@@ -209,28 +265,30 @@ class _Run:
         self.pending.clear()
         step = self.trainer.step
         if not math.isfinite(total):
-            raise DivergenceError(
-                f"a loss became NaN or infinite by step {step} (content {content:.3g}, "
-                f"style {style:.3g}); the last good checkpoint is kept, so resume with a "
-                "lower --learning-rate"
-            )
+            raise self._diverged(f"a loss (content {content:.3g}, style {style:.3g})")
         rate = self.trainer.config.learning_rate * learning_rate_factor(
             step - 1, steps=self.trainer.config.steps
         )
         self.reading = Reading(step, content, style, variation, total, rate, self.seconds)
-        csv.writer(self.log).writerow([step, *(f"{value:.6g}" for value in self.reading[1:])])
-        self.log.flush()
+        with _writing(self.out / LOG):
+            csv.writer(self.log).writerow([step, *(f"{value:.6g}" for value in self.reading[1:])])
+            self.log.flush()
 
     def save(self) -> None:
         self.read()
         if not finite(self.trainer.network):
-            raise DivergenceError(
-                f"a weight became NaN or infinite by step {self.trainer.step}; the last good "
-                "checkpoint is kept, so resume with a lower --learning-rate"
-            )
+            raise self._diverged("a weight")
         save_checkpoint(
-            self.trainer.checkpoint(photos_digest=self.digest, seconds=self.seconds),
+            self.trainer.checkpoint(fingerprints=self.fingerprints, seconds=self.seconds),
             self.out / CHECKPOINT,
+        )
+
+    def _diverged(self, what: str) -> DivergenceError:
+        remedy = "start again with a lower --learning-rate"
+        if (self.out / CHECKPOINT).exists():
+            remedy = "the last good checkpoint is kept: --resume with a lower --learning-rate"
+        return DivergenceError(
+            f"{what} became NaN or infinite by step {self.trainer.step}; {remedy}"
         )
 
     def preview(self) -> None:
@@ -240,21 +298,33 @@ class _Run:
         rows = torch.stack([self.photos, self.trainer.stylize(self.photos)])  # 2×N×3×S×S
         sheet = rows.permute(0, 3, 1, 4, 2).flatten(0, 1).flatten(1, 2)  # 2S × NS × 3
         picture = Image.fromarray((sheet * 255).round().byte().numpy())
-        with whole_file(self.out / PREVIEWS / f"step_{self.trainer.step:06d}.png") as temporary:
+        path = self.out / PREVIEWS / f"step_{self.trainer.step:06d}.png"
+        with _writing(path), whole_file(path) as temporary:
             picture.save(temporary, "PNG")
 
 
 @contextmanager
-def _named_failures(out: Path) -> Iterator[None]:
+def _writing(path: Path) -> Iterator[None]:
     try:
         yield
-    except torch.cuda.OutOfMemoryError as error:
-        raise TrainingError(
-            "the device ran out of memory; lower --batch-size, --crop-size or --width"
-        ) from error
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise TrainingError(f"{out}: cannot be written ({reason}); check the disk") from error
+        raise TrainingError(
+            f"{path}: cannot be written ({error.strerror}); check the disk"
+        ) from error
+
+
+@contextmanager
+def _enough_memory() -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        # Only CUDA has a type for it; the CPU allocator and MPS say so in words.
+        text = str(error).lower()
+        if isinstance(error, RuntimeError) and not ("memory" in text and "alloc" in text):
+            raise
+        raise TrainingError(
+            "not enough memory; lower --batch-size, --crop-size, --style-size or --width"
+        ) from error
 
 
 def _open_log(path: Path, *, step: int) -> TextIO:
@@ -270,17 +340,5 @@ def _open_log(path: Path, *, step: int) -> TextIO:
     return open(path, "a", newline="")
 
 
-def _digest(photos: list[Path], *, folder: Path) -> str:
-    names = "\n".join(os.fspath(path.relative_to(folder)) for path in photos)
-    return hashlib.sha256(names.encode(errors="surrogateescape")).hexdigest()
-
-
 def _precision_name(name: str, *, device: torch.device) -> str:
     return str(choose_precision(name, device=device)).removeprefix("torch.")
-
-
-def _require_counts(*, workers: int, checkpoint_every: int, preview_every: int) -> None:
-    if workers < 0:
-        raise ConfigError(f"--workers {workers}: must be 0 or more")
-    if checkpoint_every < 1 or preview_every < 1:
-        raise ConfigError("--checkpoint-every and --preview-every must be at least 1")

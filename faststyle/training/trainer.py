@@ -8,9 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from faststyle.errors import CheckpointError
 from faststyle.training.checkpoint import Checkpoint
 from faststyle.training.config import TrainingConfig
 from faststyle.training.data import read_style
+from faststyle.training.device import choose_layout
 from faststyle.training.losses import Losses, PerceptualLoss
 from faststyle.training.network import TransformerNetwork, build_network
 from faststyle.training.vgg import load_vgg
@@ -41,20 +43,28 @@ class Trainer:
             ConfigError: a preset, layer or loss network does not exist.
             ImageError: the style picture cannot be read.
             WeightsError: the VGG weights cannot be had or do not fit.
-            CheckpointError: the checkpoint's weights do not fit its configuration.
+            CheckpointError: the checkpoint's state does not fit its configuration.
         """
         self.config = config
         self.device = device
         self.precision = getattr(torch, config.precision)
+        self.layout = choose_layout(device)
         self.objective = build_objective(config).to(device)
         torch.manual_seed(config.seed)
         self.network = _network(config, checkpoint).to(device)
+        for module in (self.objective, self.network):
+            module.to(memory_format=self.layout)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate)
         self.step = 0
         if checkpoint is not None:
             self.step = checkpoint.step
-            self.optimizer.load_state_dict(checkpoint.optimizer)
-            _set_random(checkpoint.random)
+            try:
+                self.optimizer.load_state_dict(checkpoint.optimizer)
+                _set_random(checkpoint.random)
+            except (KeyError, TypeError, ValueError, RuntimeError) as error:
+                raise CheckpointError(
+                    "the checkpoint's optimizer state does not fit; it was changed or is damaged"
+                ) from error
 
     def train_step(self, crops: Tensor) -> Losses:
         """Take one step of Adam on a batch.
@@ -68,7 +78,7 @@ class Trainer:
         rate = self.config.learning_rate * learning_rate_factor(self.step, steps=self.config.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        photos = crops.to(self.device, non_blocking=True).float() / 255
+        photos = crops.to(self.device, non_blocking=True, memory_format=self.layout).float() / 255
         with torch.autocast(
             self.device.type, dtype=self.precision, enabled=self.precision != torch.float32
         ):
@@ -85,14 +95,14 @@ class Trainer:
             stylized: Tensor = self.network(photos.to(self.device))
         return stylized.clamp(0, 1).cpu()
 
-    def checkpoint(self, *, photos_digest: str, seconds: float) -> Checkpoint:
+    def checkpoint(self, *, fingerprints: dict[str, str], seconds: float) -> Checkpoint:
         """Take the state of the run."""
         return Checkpoint(
             config=self.config,
             step=self.step,
             network=self.network.state_dict(),
             optimizer=self.optimizer.state_dict(),
-            photos_digest=photos_digest,
+            fingerprints=fingerprints,
             random=_get_random(),
             seconds=seconds,
         )

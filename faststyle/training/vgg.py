@@ -19,9 +19,6 @@ BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-DEEPEST_STRIDE = 16
-"""Pixels of the picture under one position of the fifth block."""
-
 
 def layer_names(loss_network: str) -> list[str]:
     """Name the activations of a VGG from shallow to deep, such as relu1_2.

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import os
+import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +47,33 @@ def test_other_ways_to_call_it(command: list[str], shown: str) -> None:
         [sys.executable, *command], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
     assert process.stdout.startswith(shown)
+
+
+@pytest.mark.parametrize("script", ["train.py", "export.py"])
+def test_a_data_worker_may_import_the_script(script: str) -> None:
+    """Processes are spawned on macOS and Windows, and import the main script again."""
+    runpy.run_path(str(REPOSITORY / script), run_name="__mp_main__")
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "photo.jpg/photo.jpg"])
+def test_paths_that_cannot_be_are_one_line(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photo.jpg").touch()
+    path = str(tmp_path / name)
+    assert main(["stylize", path, "-o", str(tmp_path / "out.jpg"), "--style", "wave"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"faststyle: {path}: ")
+
+
+def test_a_terminal_that_lacks_letters_causes_no_traceback(model_path: Path) -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "faststyle", "info", str(model_path)],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=True,
+    )
+    assert b"uint8 batch ? height" in process.stdout
 
 
 def test_a_reader_that_leaves_early_causes_no_traceback() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -42,20 +43,25 @@ def test_train_then_export_with_other_words(
     assert main([*export, "--half-weights", "--license", "CC0", "--name", "mine"]) == 0
     card = faststyle.load(output).card
     assert (card.style, card.author, card.license) == ("mine", "A. Painter", "CC0")
-    assert card.training["steps"] == 3
+    assert card.training["steps"] == card.trained_steps == 3
     assert main(export) == 1
     assert "mine.onnx: already exists" in _last_line(capsys)
 
 
-def test_sigterm_saves_and_resume_finishes(arguments: list[str], tmp_path: Path) -> None:
+def _start(arguments: list[str], *, log: Path) -> subprocess.Popen[str]:
+    """Start a long run in a process group of its own, and wait until it trains."""
     command = [sys.executable, "-m", "faststyle", *arguments, "--steps", "100000"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    log = tmp_path / "run" / "log.csv"
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     deadline = time.monotonic() + 300
     while not (log.exists() and log.read_text().count("\n") > 2):
-        assert process.poll() is None, process.stderr and process.stderr.read()
+        assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    return process
+
+
+def test_sigterm_saves_and_resume_finishes(arguments: list[str], tmp_path: Path) -> None:
+    process = _start(arguments, log=tmp_path / "run" / "log.csv")
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
@@ -66,6 +72,17 @@ def test_sigterm_saves_and_resume_finishes(arguments: list[str], tmp_path: Path)
     resume = ["train", "--resume", "--out", str(tmp_path / "run"), "--device", "cpu"]
     assert main([*resume, "--workers", "0", "--steps", str(step + 2)]) == 0
     assert faststyle.load(tmp_path / "run" / "model.onnx")(blotches(9, 9)).shape == (9, 9, 3)
+
+
+def test_ctrl_c_saves_even_when_it_also_ends_who_reads_the_output(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    process = _start([*arguments, "--workers", "1"], log=tmp_path / "run" / "log.csv")
+    assert process.stderr is not None
+    process.stderr.close()
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(timeout=60) in (128 + signal.SIGINT, 1)
+    assert load_checkpoint(tmp_path / "run" / "checkpoint.pt").step > 0
 
 
 def test_a_run_is_never_started_over_another(
@@ -110,6 +127,15 @@ def test_bad_input_is_one_line(
     assert line.startswith("faststyle: ")
     assert message in line
     assert not (tmp_path / "run" / "checkpoint.pt").exists()
+
+
+def test_resuming_with_fewer_steps_than_done_is_refused(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, "--steps", "2"]) == 0
+    assert main([*arguments, "--resume", "--steps", "1"]) == 1
+    assert "--steps 1: the run is at step 2 already" in _last_line(capsys)
+    assert main([*arguments, "--resume", "--precision", "auto", "--steps", "3"]) == 0
 
 
 def test_a_bad_style_picture_is_one_line(

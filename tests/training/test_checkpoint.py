@@ -19,7 +19,7 @@ def checkpoint() -> Checkpoint:
         step=12,
         network=build_network(preset="johnson", width=2).state_dict(),
         optimizer={"state": {}, "param_groups": []},
-        photos_digest="abc",
+        fingerprints={"content": "abc"},
         random={"cpu": torch.get_rng_state()},
         seconds=1.5,
     )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from faststyle.errors import ConfigError
-from faststyle.training.config import TrainingConfig
+from faststyle.training.config import RunOptions, TrainingConfig
 
 
 def _config(**changes: Any) -> TrainingConfig:
@@ -32,7 +32,10 @@ def test_configuration_survives_json() -> None:
         ({"style_size": 8}, "--style-size"),
         ({"batch_size": 0}, "--batch-size"),
         ({"steps": 0}, "--steps"),
+        ({"style_weight": float("inf")}, "--style-weight"),
         ({"learning_rate": 0}, "--learning-rate"),
+        ({"learning_rate": 1e38}, "--learning-rate"),
+        ({"seed": 10**20}, "--seed"),
         ({"precision": "float64"}, "--precision"),
         ({"seed": -1}, "--seed"),
     ],
@@ -40,6 +43,22 @@ def test_configuration_survives_json() -> None:
 def test_values_that_make_no_sense_name_their_option(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         _config(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"device": "gpu"}, "--device must be one of auto, cpu"),
+        ({"workers": -1}, "--workers"),
+        ({"checkpoint_every": 0}, "--checkpoint-every must be at least 1"),
+        ({"preview_every": 0}, "--preview-every"),
+    ],
+)
+def test_run_options_that_make_no_sense_name_themselves(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        RunOptions(**changes)
 
 
 def test_unknown_and_missing_settings_are_refused() -> None:

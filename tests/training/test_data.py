@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from faststyle.errors import DataError, ImageError
-from faststyle.images import open_picture
+from faststyle.images import open_colors
 from faststyle.training.data import (
     PhotoCrops,
     find_photos,
@@ -61,9 +63,9 @@ def test_every_photo_appears_once_in_each_round(
 
     def spy(path: Path, *, enough: int | None = None) -> object:
         read.append(path)
-        return open_picture(path, enough=enough)
+        return open_colors(path, enough=enough)
 
-    monkeypatch.setattr("faststyle.training.data.open_picture", spy)
+    monkeypatch.setattr("faststyle.training.data.open_colors", spy)
     crops = PhotoCrops(photos, crop_size=64, seed=1)
     for index in range(15):
         crops[index]
@@ -103,6 +105,12 @@ def test_read_style_scales_the_shorter_side(paint: Paint) -> None:
     assert style.max() <= 1
     with pytest.raises(ImageError):
         read_style(Path("missing.jpg"), size=64)
+
+
+def test_a_style_of_16_bits_is_not_clipped(tmp_path: Path) -> None:
+    grey = Image.fromarray(np.full((64, 64), 0x8000, np.uint16))
+    grey.save(tmp_path / "grey.png")
+    assert read_style(tmp_path / "grey.png", size=64).mean().item() == pytest.approx(0.5, abs=0.01)
 
 
 def test_read_previews_skips_what_it_cannot_read(photos: list[Path]) -> None:

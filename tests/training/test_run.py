@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +13,14 @@ import torch
 from PIL import Image
 
 import faststyle
-from faststyle.errors import ConfigError, DivergenceError, TrainingError
+from faststyle.errors import CheckpointError, DivergenceError, TrainingError
 from faststyle.training.checkpoint import load_checkpoint
-from faststyle.training.config import TrainingConfig
+from faststyle.training.config import RunOptions, TrainingConfig
 from faststyle.training.run import Progress, RunResult, train
 from faststyle.training.trainer import learning_rate_factor
 from tests.conftest import Paint, blotches
+
+PLAIN = RunOptions(device="cpu", workers=0)
 
 
 @pytest.fixture
@@ -45,10 +48,7 @@ def _train(
         config,
         out=out,
         resume=load_checkpoint(out / "checkpoint.pt") if resume else None,
-        device="cpu",
-        workers=0,
-        checkpoint_every=4,
-        preview_every=3,
+        options=RunOptions(device="cpu", workers=0, checkpoint_every=4, preview_every=3),
         on_progress=seen.append,
         should_stop=lambda: stop_after is not None and len(seen) + 1 >= stop_after,
     )
@@ -130,14 +130,64 @@ def test_divergence_stops_and_keeps_the_last_good_checkpoint(
     good = (tmp_path / "checkpoint.pt").read_bytes()
     checkpoint = load_checkpoint(tmp_path / "checkpoint.pt")
     next(iter(checkpoint.network.values()))[0] = float("nan")
-    with pytest.raises(DivergenceError, match=r"NaN or infinite.*--learning-rate"):
-        train(config, out=tmp_path, resume=checkpoint, device="cpu", workers=0)
+    with pytest.raises(
+        DivergenceError, match=r"NaN or infinite.*checkpoint is kept.*--learning-rate"
+    ):
+        train(config, out=tmp_path, resume=checkpoint, options=PLAIN)
     assert (tmp_path / "checkpoint.pt").read_bytes() == good
+
+
+def test_divergence_before_the_first_checkpoint_promises_none(
+    config: TrainingConfig, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(config, content_weight=3e38, style_weight=3e38)
+    with pytest.raises(DivergenceError, match=r"start again with a lower --learning-rate$"):
+        _train(config, tmp_path)
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+@pytest.mark.parametrize(("setting", "name"), [("style", "style"), ("vgg_weights", "vgg weights")])
+def test_a_run_goes_on_only_with_the_files_it_was_started_with(
+    config: TrainingConfig, tmp_path: Path, setting: str, name: str
+) -> None:
+    _train(config, tmp_path / "run", stop_after=1)
+    path = tmp_path / "changed"
+    path.write_bytes(Path(getattr(config, setting)).read_bytes() + b"more")
+    checkpoint = load_checkpoint(tmp_path / "run" / "checkpoint.pt")
+    changes: dict[str, Any] = {setting: str(path)}
+    config = dataclasses.replace(checkpoint.config, **changes)
+    with pytest.raises(CheckpointError, match=f"changed: not the {name} that the run was"):
+        train(config, out=tmp_path / "run", options=PLAIN, resume=checkpoint)
+
+
+def test_a_damaged_optimizer_state_is_one_line(config: TrainingConfig, tmp_path: Path) -> None:
+    _train(config, tmp_path, stop_after=1)
+    checkpoint = load_checkpoint(tmp_path / "checkpoint.pt")
+    checkpoint.optimizer.clear()
+    with pytest.raises(CheckpointError, match="optimizer state does not fit"):
+        train(checkpoint.config, out=tmp_path, options=PLAIN, resume=checkpoint)
+
+
+def test_too_little_memory_is_one_line(config: TrainingConfig, tmp_path: Path) -> None:
+    config = dataclasses.replace(config, width=10**9)
+    with pytest.raises(TrainingError, match="not enough memory; lower --batch-size"):
+        _train(config, tmp_path)
+
+
+def test_previews_among_the_photos_are_not_trained_on(config: TrainingConfig) -> None:
+    out = Path(config.content) / "run"
+    _train(config, out, stop_after=4)
+    notices: list[str] = []
+    checkpoint = load_checkpoint(out / "checkpoint.pt")
+    train(config, out=out, options=PLAIN, resume=checkpoint, on_notice=notices.append)
+    assert not any("changed" in notice for notice in notices)
 
 
 def test_a_folder_that_cannot_be_made_is_named(config: TrainingConfig, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(TrainingError, match=r"file/run: cannot be written \(Not a directory\)"):
+    with pytest.raises(
+        TrainingError, match=r"file/run/log\.csv: cannot be written \(Not a directory\)"
+    ):
         _train(config, tmp_path / "file" / "run")
 
 
@@ -168,18 +218,10 @@ def test_changed_photos_are_noticed(config: TrainingConfig, tmp_path: Path) -> N
         config,
         out=tmp_path / "run",
         resume=load_checkpoint(tmp_path / "run" / "checkpoint.pt"),
-        device="cpu",
-        workers=0,
+        options=PLAIN,
         on_notice=notices.append,
     )
     assert any("the photos changed" in notice for notice in notices)
-
-
-def test_counts_that_make_no_sense_are_refused(config: TrainingConfig, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="--workers -1"):
-        train(config, out=tmp_path, workers=-1)
-    with pytest.raises(ConfigError, match="--checkpoint-every"):
-        train(config, out=tmp_path, checkpoint_every=0)
 
 
 def test_learning_rate_rises_then_falls_to_nothing() -> None:
