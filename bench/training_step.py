@@ -1,6 +1,6 @@
 """Time one training step in each precision and memory layout, interleaved in one run.
 
-python bench/training_step.py [--vgg-weights FILE] [--width 8] [--rounds 5]
+python bench/training_step.py [--vgg-weights FILE] [--width 8] [--rounds 5] [--device cuda]
 
 Without a file of weights the loss network is a full-width VGG-19 with random ones: the
 arithmetic is the same.
@@ -35,10 +35,14 @@ def main() -> None:
     parser.add_argument("--vgg-weights", type=Path)
     parser.add_argument("--width", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     state = _weights(options.vgg_weights)
+    device = torch.device(options.device)
     steps = {
-        (dtype, layout): _step(state, width=options.width, dtype=dtype, layout=LAYOUTS[layout])
+        (dtype, layout): _step(
+            state, width=options.width, dtype=dtype, layout=LAYOUTS[layout], device=device
+        )
         for dtype, layout in itertools.product((torch.float32, torch.bfloat16), LAYOUTS)
     }
     times: dict[tuple[torch.dtype, str], list[float]] = {key: [] for key in steps}
@@ -46,6 +50,8 @@ def main() -> None:
         for key, step in steps.items():
             start = time.perf_counter()
             step()
+            if device.type == "cuda":
+                torch.cuda.synchronize()
             times[key].append(time.perf_counter() - start)
     medians = {key: statistics.median(each[1:]) for key, each in times.items()}
     reference = medians[torch.float32, "contiguous"]
@@ -61,7 +67,12 @@ def _weights(path: Path | None) -> dict[str, Tensor]:
 
 
 def _step(
-    state: dict[str, Tensor], *, width: int, dtype: torch.dtype, layout: torch.memory_format
+    state: dict[str, Tensor],
+    *,
+    width: int,
+    dtype: torch.dtype,
+    layout: torch.memory_format,
+    device: torch.device,
 ) -> Callable[[], None]:
     network = build_network(preset=CONFIG.preset, width=width)
     features = VggFeatures(
@@ -81,12 +92,12 @@ def _step(
     )
     modules: tuple[nn.Module, ...] = (network, objective)
     for module in modules:
-        module.to(memory_format=layout)
-    photos = torch.rand(CROPS).to(memory_format=layout)
+        module.to(device).to(memory_format=layout)
+    photos = torch.rand(CROPS, device=device).to(memory_format=layout)
     optimizer = torch.optim.Adam(network.parameters())
 
     def step() -> None:
-        with torch.autocast("cpu", dtype=dtype, enabled=dtype != torch.float32):
+        with torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32):
             losses = objective(network(photos), photos)
         optimizer.zero_grad()
         losses.total.backward()

@@ -87,7 +87,8 @@ def run(options: argparse.Namespace) -> int:
 def _train(given: dict[str, Any], *, out: Path | None, resume: bool, options: RunOptions) -> int:
     # Only now, as torch takes seconds to import.
     from faststyle.training.checkpoint import load_checkpoint
-    from faststyle.training.run import CHECKPOINT, MODEL, train
+    from faststyle.training.record import CHECKPOINT
+    from faststyle.training.run import MODEL, train
 
     if out is None:
         if "style" not in given:

@@ -32,7 +32,7 @@ class Checkpoint:
     optimizer: dict[str, Any]
     """State of Adam."""
     fingerprints: dict[str, str]
-    """What the run learns from: `faststyle.training.run.fingerprints`."""
+    """What the run learns from: `faststyle.training.fingerprints.fingerprints`."""
     random: dict[str, Tensor]
     """States of torch's random generators by device type."""
     seconds: float
