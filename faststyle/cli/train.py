@@ -48,6 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     network = parser.add_argument_group("network")
     _add(network, "preset", str, "NAME", "network design")
     _add(network, "width", int, "N", "channels of its first layer")
+    _add(network, "start_from", str, "FILE", "checkpoint of another style to start from")
     losses = parser.add_argument_group("losses")
     _add(losses, "loss_network", str, "NAME", "vgg19 or vgg16")
     _add(losses, "vgg_weights", str, "FILE", "its weights, in place of torchvision's download")
@@ -74,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     """Train, and return 128 plus the signal if one stopped the run."""
     require_training_packages()
     given = _given(options, TrainingConfig)
-    for path in given.keys() & {"style", "content", "vgg_weights"}:
+    for path in given.keys() & {"style", "content", "vgg_weights", "start_from"}:
         given[path] = str(Path(given[path]).absolute())
     return _train(
         given,

@@ -38,6 +38,9 @@ class TrainingConfig:
     width: int = 32
     """Channels of the network's first layer."""
 
+    start_from: str | None = None
+    """Checkpoint of another style to start from; None starts from random weights."""
+
     loss_network: str = "vgg19"
     """Loss network: vgg16 or vgg19."""
     vgg_weights: str | None = None

@@ -85,7 +85,7 @@ def model_card(
     stated = ("name", "author", "license", "source")
     training = {key: value for key, value in config.to_dict().items() if key not in stated}
     # Folders of the machine that trained it are nobody's business.
-    paths = ("style", "content", "vgg_weights")
+    paths = ("style", "content", "vgg_weights", "start_from")
     training |= {key: Path(training[key]).name for key in paths if training[key]}
     return ModelCard(
         style=config.name or Path(config.style).stem,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from faststyle.errors import CheckpointError
-from faststyle.training.checkpoint import Checkpoint
+from faststyle.training.checkpoint import Checkpoint, load_checkpoint
 from faststyle.training.config import TrainingConfig
 from faststyle.training.data import read_style
 from faststyle.training.device import choose_layout
@@ -43,7 +43,7 @@ class Trainer:
             ConfigError: a preset, layer or loss network does not exist.
             ImageError: the style picture cannot be read.
             WeightsError: the VGG weights cannot be had or do not fit.
-            CheckpointError: the checkpoint's state does not fit its configuration.
+            CheckpointError: a checkpoint's state does not fit the configuration.
         """
         self.config = config
         self.device = device
@@ -148,7 +148,15 @@ def build_objective(config: TrainingConfig) -> PerceptualLoss:
 def _network(config: TrainingConfig, checkpoint: Checkpoint | None) -> TransformerNetwork:
     if checkpoint is not None:
         return checkpoint.build()
-    return build_network(preset=config.preset, width=config.width)
+    if config.start_from is None:
+        return build_network(preset=config.preset, width=config.width)
+    other = load_checkpoint(Path(config.start_from))
+    if (other.config.preset, other.config.width) != (config.preset, config.width):
+        raise CheckpointError(
+            f"{config.start_from}: is a {other.config.preset} of width {other.config.width}; "
+            f"--start-from needs a {config.preset} of width {config.width}"
+        )
+    return other.build()
 
 
 def _get_random() -> dict[str, Tensor]:

@@ -160,6 +160,18 @@ def test_a_run_goes_on_only_with_the_files_it_was_started_with(
         train(config, out=tmp_path / "run", options=PLAIN, resume=checkpoint)
 
 
+def test_a_run_can_start_from_another_style(config: TrainingConfig, tmp_path: Path) -> None:
+    _train(config, tmp_path / "first")
+    first = load_checkpoint(tmp_path / "first" / "checkpoint.pt")
+    start_from = str(tmp_path / "first" / "checkpoint.pt")
+    config = dataclasses.replace(config, start_from=start_from, learning_rate=1e-12)
+    _train(config, tmp_path / "second")
+    second = load_checkpoint(tmp_path / "second" / "checkpoint.pt")
+    assert all(torch.allclose(first.network[key], second.network[key]) for key in first.network)
+    with pytest.raises(CheckpointError, match=r"is a johnson of width 2; .* of width 3$"):
+        _train(dataclasses.replace(config, width=3), tmp_path / "third")
+
+
 def test_a_damaged_optimizer_state_is_one_line(config: TrainingConfig, tmp_path: Path) -> None:
     _train(config, tmp_path, stop_after=1)
     checkpoint = load_checkpoint(tmp_path / "checkpoint.pt")
