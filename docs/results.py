@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 
 import faststyle
 from faststyle.gallery import style_names
-from faststyle.images import open_colors, save_picture
+from faststyle.images import open_colors
 
 HEIGHT = 360
 PHOTOS = Path(__file__).parent.parent / "data" / "photos"
@@ -29,7 +29,7 @@ def main() -> None:
     for y, row in enumerate(rows):
         for x, picture in enumerate(row):
             sheet.paste(picture, (x * width, y * height))
-    save_picture(sheet, Path(__file__).with_name("results.jpg"), overwrite=True)
+    sheet.save(Path(__file__).with_name("results.jpg"), quality=85)
 
 
 if __name__ == "__main__":
