@@ -21,6 +21,9 @@ from faststyle.images import open_colors
 ATTEMPTS = 50
 """Photos tried for one place of a batch before the folder is called unusable."""
 
+GRACE = 15.0
+"""Seconds a worker lives on after SIGTERM, so that the step under way can be saved."""
+
 CROP_SCALE = (0.25, 1.0)
 """Smallest and largest share of a photo's area in a crop."""
 
@@ -102,7 +105,7 @@ def load_batches(
         uint8 N×3×S×S and the unreadable photos met.
 
     Raises:
-        DataError: many photos in a row could not be read.
+        DataError: many photos in a row could not be read, or a worker was killed.
     """
     indices = range(first_step * batch_size, steps * batch_size)
     loader = DataLoader(
@@ -122,6 +125,13 @@ def load_batches(
         # A worker's error arrives with its traceback, whose last line is "module.Type: message".
         message = str(error).rstrip().splitlines()[-1]
         raise DataError(message.removeprefix(f"{DataError.__module__}.DataError: ")) from error
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise DataError(
+            "a process that decodes photos was killed, probably for want of memory; "
+            "lower --workers, and continue with --resume"
+        ) from error
 
 
 def read_style(path: Path, *, size: int) -> Tensor:
@@ -173,8 +183,15 @@ def _collate(
 
 
 def _start_worker(_: int) -> None:
-    # Ctrl-C reaches the whole process group: the main process decides when to stop, and
-    # ends its workers by SIGTERM, which must not run the handler they inherited.
+    # Ctrl-C, and often SIGTERM, reach the whole process group. The main process decides when
+    # to stop, and needs its workers alive until it has saved.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, _end_soon)
     torch.set_num_threads(1)
+
+
+def _end_soon(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, GRACE)

@@ -48,7 +48,7 @@ class Trainer:
         self.config = config
         self.device = device
         self.precision = getattr(torch, config.precision)
-        self.layout = choose_layout(device)
+        self.layout = choose_layout(device, width=config.width)
         self.objective = build_objective(config).to(device)
         torch.manual_seed(config.seed)
         self.network = _network(config, checkpoint).to(device)

@@ -61,8 +61,8 @@ def _start(arguments: list[str], *, log: Path) -> subprocess.Popen[str]:
 
 
 def test_sigterm_saves_and_resume_finishes(arguments: list[str], tmp_path: Path) -> None:
-    process = _start(arguments, log=tmp_path / "run" / "log.csv")
-    process.send_signal(signal.SIGTERM)
+    process = _start([*arguments, "--workers", "1"], log=tmp_path / "run" / "log.csv")
+    os.killpg(process.pid, signal.SIGTERM)  # as service managers do: workers get it too
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
     assert "continue with  faststyle train --resume --out" in errors.splitlines()[-1]

@@ -91,6 +91,15 @@ def test_a_folder_without_a_readable_photo_is_an_error(photos: list[Path], worke
         _batches(photos, workers=workers)
 
 
+def test_a_killed_worker_is_one_line(photos: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
+
+    monkeypatch.setattr("torch.utils.data.DataLoader.__iter__", killed)
+    with pytest.raises(DataError, match=r"^a process that decodes photos was killed[^\n]*$"):
+        _batches(photos)
+
+
 def test_find_photos_explains_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere: no such folder"):
         find_photos(tmp_path / "nowhere")
