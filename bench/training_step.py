@@ -20,9 +20,9 @@ import torchvision
 from torch import Tensor, nn
 
 from faststyle.training.config import TrainingConfig
-from faststyle.training.losses import PerceptualLoss
 from faststyle.training.network import build_network
 from faststyle.training.tensors import load_tensors
+from faststyle.training.trainer import configured_loss
 from faststyle.training.vgg import VggFeatures
 
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
@@ -80,16 +80,7 @@ def _step(
         loss_network=CONFIG.loss_network,
         layers={*CONFIG.content_layers, *CONFIG.style_layers},
     )
-    objective = PerceptualLoss(
-        features,
-        torch.rand(1, 3, 256, 256),
-        content_layers=CONFIG.content_layers,
-        style_layers=CONFIG.style_layers,
-        style_layer_weights=CONFIG.layer_weights,
-        content_weight=CONFIG.content_weight,
-        style_weight=CONFIG.style_weight,
-        total_variation_weight=CONFIG.total_variation_weight,
-    )
+    objective = configured_loss(CONFIG, features=features, style=torch.rand(1, 3, 256, 256))
     modules: tuple[nn.Module, ...] = (network, objective)
     for module in modules:
         module.to(device).to(memory_format=layout)

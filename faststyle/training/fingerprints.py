@@ -60,7 +60,7 @@ def compare_fingerprints(
     Raises:
         CheckpointError: the style picture or the VGG weights are others.
     """
-    if old["content"] != new["content"]:
+    if old.get("content") != new["content"]:
         on_notice(f"{config.content}: the photos changed since the checkpoint; so does their order")
     for key in ("style", "vgg_weights"):
         if old.get(key) != new.get(key):

@@ -15,7 +15,7 @@ from faststyle.training.data import read_style
 from faststyle.training.device import choose_layout
 from faststyle.training.losses import Losses, PerceptualLoss
 from faststyle.training.network import TransformerNetwork, build_network
-from faststyle.training.vgg import load_vgg
+from faststyle.training.vgg import VggFeatures, load_vgg
 
 WARM_UP = 0.05
 """Share of the steps in which the learning rate rises to its peak."""
@@ -133,6 +133,13 @@ def build_objective(config: TrainingConfig) -> PerceptualLoss:
         layers={*config.content_layers, *config.style_layers},
         weights=Path(config.vgg_weights) if config.vgg_weights is not None else None,
     )
+    return configured_loss(config, features=features, style=style)
+
+
+def configured_loss(
+    config: TrainingConfig, *, features: VggFeatures, style: Tensor
+) -> PerceptualLoss:
+    """Build the configured loss on a given loss network and style, float 1×3×H×W in [0, 1]."""
     return PerceptualLoss(
         features,
         style,
