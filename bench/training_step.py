@@ -21,13 +21,14 @@ from torch import Tensor, nn
 
 from faststyle.training.config import TrainingConfig
 from faststyle.training.network import build_network
+from faststyle.training.plan import USUAL_BATCH
 from faststyle.training.tensors import load_tensors
 from faststyle.training.trainer import configured_loss
 from faststyle.training.vgg import VggFeatures
 
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 CONFIG = TrainingConfig(style="", content="")
-CROPS = (CONFIG.batch_size, 3, CONFIG.crop_size, CONFIG.crop_size)
+CROPS = (USUAL_BATCH, 3, CONFIG.crop_size, CONFIG.crop_size)
 
 
 def main() -> None:
@@ -77,7 +78,7 @@ def _step(
     network = build_network(preset=CONFIG.preset, width=width)
     features = VggFeatures(
         state,
-        loss_network=CONFIG.loss_network,
+        loss_network="vgg19",
         layers={*CONFIG.content_layers, *CONFIG.style_layers},
     )
     objective = configured_loss(CONFIG, features=features, style=torch.rand(1, 3, 256, 256))

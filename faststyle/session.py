@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from faststyle.errors import DeviceError, MissingPackageError, ModelError
 
@@ -47,6 +48,9 @@ RUNTIME_ERRORS: tuple[type[Exception], ...] = (
 
 MOST_THREADS = 1024
 
+EXTERNAL_WEIGHTS = "session.model_external_initializers_file_folder_path"
+"""Where onnxruntime looks for weights that other exporters write beside the model."""
+
 _ERROR_LEVEL = 3
 _FATAL_LEVEL = 4
 
@@ -79,7 +83,7 @@ def open_model(path: Path, *, device: str = "auto", threads: int | None = None) 
         raise DeviceError(f"--threads {threads}: must be from 1 to {MOST_THREADS}")
     for candidate in _candidates(device):
         try:
-            session = _open(content, device=candidate, threads=threads)
+            session = _open(content, folder=path.parent, device=candidate, threads=threads)
         except RUNTIME_ERRORS as error:
             if candidate == "cpu" or isinstance(error, MODEL_ERRORS):
                 raise ModelError(
@@ -93,6 +97,12 @@ def open_model(path: Path, *, device: str = "auto", threads: int | None = None) 
         f"--device {device}: onnxruntime has its provider but could not start it; "
         "check the driver and the libraries it needs, or use --device cpu"
     )
+
+
+def describe_value(value: Any) -> str:
+    """Write an input or output of a session for people: its name, type and shape."""
+    shape = " × ".join("?" if side is None else str(side) for side in value.shape)
+    return f"{value.name}: {value.type.removeprefix('tensor(').rstrip(')')} {shape}"
 
 
 def _candidates(device: str) -> list[str]:
@@ -118,11 +128,14 @@ def _preload_cuda() -> None:
             preload(directory="")
 
 
-def _open(content: bytes, *, device: str, threads: int | None) -> onnxruntime.InferenceSession:
+def _open(
+    content: bytes, *, folder: Path, device: str, threads: int | None
+) -> onnxruntime.InferenceSession:
     if device == "cuda":
         _preload_cuda()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERROR_LEVEL if device == "cpu" else _FATAL_LEVEL
+    options.add_session_config_entry(EXTERNAL_WEIGHTS, str(folder.absolute()))
     if threads is not None:
         options.intra_op_num_threads = threads
     providers = list(dict.fromkeys([PROVIDERS[device], PROVIDERS["cpu"]]))

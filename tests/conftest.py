@@ -11,12 +11,17 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from faststyle.training.config import Plan
+
 # A GPU would make results depend on the machine.
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 REPOSITORY = Path(__file__).parent.parent
 
 Paint = Callable[..., Path]
+
+PLAN = Plan(steps=7, batch_size=2, style_weight=10.0, learning_rate=2e-3, precision="float32")
+"""A plan for tests that need any."""
 
 
 def blotches(height: int, width: int, *, seed: int = 0) -> NDArray[np.uint8]:
@@ -62,7 +67,8 @@ def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         license="CC0",
         source="The attic, 1900",
     )
-    export_model(build_network(preset="johnson", width=2), path, config=config, trained_steps=7)
+    network = build_network(preset="johnson", width=2)
+    export_model(network, path, config=config, plan=PLAN, trained_steps=7)
     return path
 
 

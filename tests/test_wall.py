@@ -15,6 +15,7 @@ from tests.conftest import REPOSITORY, Paint
 
 PACKAGE = REPOSITORY / "faststyle"
 TRAINING_PACKAGES = {"torch", "torchvision", "onnx"}
+WITH_TRAINING = ("cli/train.py", "cli/export.py", "cli/evaluate.py")
 
 WITHOUT_TRAINING_PACKAGES = """
 import sys
@@ -51,7 +52,11 @@ def _imports(path: Path) -> set[str]:
 def test_only_training_imports_torch(path: Path) -> None:
     names = _imports(path)
     assert not {name.split(".")[0] for name in names} & TRAINING_PACKAGES
-    if path.relative_to(PACKAGE).as_posix() not in ("cli/train.py", "cli/export.py"):
+    if path.relative_to(PACKAGE).as_posix() not in (
+        "cli/train.py",
+        "cli/export.py",
+        "cli/evaluate.py",
+    ):
         assert not any(name.startswith("faststyle.training") for name in names)
 
 
@@ -63,7 +68,14 @@ def test_stylize_works_without_torch(paint: Paint, tmp_path: Path, style: str) -
     assert result.exists()
 
 
-@pytest.mark.parametrize("arguments", [["train", "p.jpg"], ["export", "c.pt", "-o", "m.onnx"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "p.jpg"],
+        ["export", "c.pt", "-o", "m.onnx"],
+        ["evaluate", "wave", "--style", "p.jpg", "--content", "photos"],
+    ],
+)
 def test_what_is_missing_is_named_with_the_remedy(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -86,7 +98,7 @@ def test_a_missing_onnxruntime_is_named() -> None:
     assert process.stderr.startswith("faststyle: onnxruntime cannot be imported; install")
 
 
-@pytest.mark.parametrize("command", ["train", "export"])
+@pytest.mark.parametrize("command", ["train", "export", "evaluate"])
 def test_help_works_without_torch(command: str) -> None:
     process = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "faststyle", command, "--help"],

@@ -18,6 +18,7 @@ COMMANDS = {
     "info": "show everything a model says of itself",
     "train": "learn a style from one picture and a folder of photos",
     "export": "turn a training checkpoint into an ONNX model",
+    "evaluate": "compare models by the losses of what they paint",
 }
 
 INTERRUPTED = 130

@@ -47,6 +47,7 @@ def run(options: argparse.Namespace) -> int:
         checkpoint.build(),
         output,
         config=config,
+        plan=checkpoint.plan,
         trained_steps=checkpoint.step,
         half_weights=options.half_weights,
     )

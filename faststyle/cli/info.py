@@ -10,7 +10,7 @@ from faststyle.cli.options import readable_size
 from faststyle.contract import ModelCard
 from faststyle.errors import ModelError
 from faststyle.gallery import resolve
-from faststyle.session import OpenModel, open_model
+from faststyle.session import OpenModel, describe_value, open_model
 from faststyle.stylizer import read_card
 
 
@@ -29,8 +29,7 @@ def run(options: argparse.Namespace) -> int:
         ("output", model.session.get_outputs()),
     ):
         for entry in entries:
-            shape = " × ".join("?" if side is None else str(side) for side in entry.shape)
-            _line(kind, f"{entry.name}: {entry.type.removeprefix('tensor(').rstrip(')')} {shape}")
+            _line(kind, describe_value(entry))
     try:
         card = read_card(model, path=path)
     except ModelError:

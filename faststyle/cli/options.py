@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 from faststyle.errors import MissingPackageError
 
-TRAINING_PACKAGES = ("torch", "torchvision", "onnx")
+TRAINING_PACKAGES = ("torch", "torchvision", "onnx", "matplotlib")
 
 
 def add_overwrite(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +27,11 @@ def require_training_packages() -> None:
             f"this command needs {', '.join(missing)}: "
             "in the faststyle checkout, run  pip install '.[train]'"
         )
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Read words between commas, for options that take several."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def readable_size(count: int) -> str:

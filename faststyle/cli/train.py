@@ -14,24 +14,32 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from faststyle.cli.options import require_training_packages
+from faststyle.cli.options import require_training_packages, words
 from faststyle.errors import ConfigError, OutputExistsError
 from faststyle.training.config import DEVICES, RunOptions, TrainingConfig
 
 if TYPE_CHECKING:
+    from faststyle.training.checkpoint import Checkpoint
     from faststyle.training.run import Progress, RunResult
 
 CHANGEABLE = frozenset(
     {
         *("style", "content", "vgg_weights"),
         *("name", "author", "license", "source"),
-        *("steps", "learning_rate"),
     }
 )
-"""Settings that a resumed run may be given anew: where files lie, what is said of the
-style, and how long and how fast to go on."""
+"""Settings that a resumed run may be given anew: where files lie, and what is said of the style."""
+
+REPLANNED = ("steps", "learning_rate")
+"""Parts of the plan that a resumed run may be given anew."""
+
+EXCLUSIVE = (("steps", "minutes"), ("style_weight", "intensity"))
+"""Settings that decide the same; the first, when given, takes the place of the second."""
 
 STOPPING = b"\nsaving after this step; once more stops at once\n"
+
+FIRST_PROCESS = os.environ.get("RANK", "0") == "0"
+"""Whether this is the one that writes, of the processes that torchrun started."""
 
 SIGNAL_STATUS = 128
 """Shells count an end by signal N as exit status 128 + N."""
@@ -44,23 +52,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
     content = parser.add_argument_group("what to learn from")
     _add(content, "content", str, "DIR", "folder of photos, searched recursively")
     _add(content, "crop_size", int, "PIXELS", "side of the square crops of photos")
-    _add(content, "style_size", int, "PIXELS", "shorter side of the style; larger, larger strokes")
+    look = parser.add_argument_group("look")
+    _add(look, "intensity", float, "X", "strength of the style, 1 mild to 10 strong")
+    _add(look, "stroke_size", float, "X", "size of the strokes, 1 fine to 10 bold")
     network = parser.add_argument_group("network")
     _add(network, "preset", str, "NAME", "network design")
     _add(network, "width", int, "N", "channels of its first layer")
     _add(network, "start_from", str, "FILE", "checkpoint of another style to start from")
     losses = parser.add_argument_group("losses")
-    _add(losses, "loss_network", str, "NAME", "vgg19 or vgg16")
-    _add(losses, "vgg_weights", str, "FILE", "its weights, in place of torchvision's download")
-    _add(losses, "content_layers", _words, "NAMES", "layers of the content loss")
-    _add(losses, "style_layers", _words, "NAMES", "layers of the style loss")
+    _add(losses, "loss_network", str, "NAME", "lite, vgg16 or vgg19")
+    _add(losses, "vgg_weights", str, "FILE", "weights of a VGG, in place of torchvision's download")
+    _add(losses, "content_layers", words, "NAMES", "layers of the content loss")
+    _add(losses, "style_layers", words, "NAMES", "layers of the style loss")
     _add(losses, "style_layer_weights", _numbers, "NUMBERS", "a weight for each, all alike if left")
     _add(losses, "content_weight", float, "X", "weight of the content loss")
-    _add(losses, "style_weight", float, "X", "weight of the style loss")
+    _add(losses, "style_weight", float, "X", "weight of the style loss, in place of --intensity")
     _add(losses, "total_variation_weight", float, "X", "weight of the total-variation loss")
     steps = parser.add_argument_group("steps")
-    _add(steps, "steps", int, "N", "steps to train for")
-    _add(steps, "batch_size", int, "N", "photos in a step")
+    _add(steps, "minutes", float, "X", "time to train for")
+    _add(steps, "steps", int, "N", "steps to train for, in place of --minutes")
+    _add(steps, "batch_size", int, "N", "photos in a step, chosen for the time if left")
     _add(steps, "learning_rate", float, "X", "peak learning rate")
     _add(steps, "precision", str, "TYPE", "float32, bfloat16 or auto")
     _add(steps, "seed", int, "N", "seed of weights, data order and augmentation")
@@ -98,12 +109,8 @@ def _train(given: dict[str, Any], *, out: Path | None, resume: bool, options: Ru
     checkpoint = None
     if resume:
         checkpoint = load_checkpoint(out / CHECKPOINT)
-        checkpoint = replace(checkpoint, config=_resumed(checkpoint.config, given))
-        if checkpoint.config.steps < checkpoint.step:
-            raise ConfigError(
-                f"--steps {checkpoint.config.steps}: the run is at step {checkpoint.step} already"
-            )
-    else:
+        checkpoint = _resumed(checkpoint, given)
+    elif FIRST_PROCESS:
         _refuse_run(out / CHECKPOINT, out / MODEL)
     with stop_signals() as received, ProgressBar() as bar:
         result = train(
@@ -115,7 +122,8 @@ def _train(given: dict[str, Any], *, out: Path | None, resume: bool, options: Ru
             on_notice=bar.say,
             should_stop=lambda: bool(received),
         )
-    _print_result(result, out=out)
+    if FIRST_PROCESS:
+        _print_result(result, out=out)
     return 0 if result.finished else SIGNAL_STATUS + received[0]
 
 
@@ -139,20 +147,32 @@ def _fresh(given: dict[str, Any]) -> TrainingConfig:
     for name, flag in (("style", "a style picture"), ("content", "--content DIR")):
         if name not in given:
             raise ConfigError(f"training needs {flag}; see faststyle train --help")
-    return TrainingConfig(**given)
+    settings = dict(given)
+    for first, second in EXCLUSIVE:
+        if first in given and second in given:
+            raise ConfigError(f"give {_flag(first)} or {_flag(second)}, not both")
+        if first in given:
+            settings[second] = None
+    return TrainingConfig(**settings)
 
 
-def _resumed(config: TrainingConfig, given: dict[str, Any]) -> TrainingConfig:
+def _resumed(checkpoint: Checkpoint, given: dict[str, Any]) -> Checkpoint:
+    """Apply the given settings to a checkpoint, where they may still change."""
+    config, plan = checkpoint.config, checkpoint.plan
     for key, value in given.items():
-        old = getattr(config, key)
-        if key == "precision" and value == TrainingConfig.precision:
-            continue  # decided when the run was started
-        if key not in CHANGEABLE and value != old:
-            raise ConfigError(
-                f"--{key.replace('_', '-')} {_shown(value)}: the run was started with "
-                f"{_shown(old)}; leave the option out, or start another run with --out"
-            )
-    return replace(config, **{**given, "precision": config.precision})
+        old = getattr(plan if key in vars(plan) else config, key)
+        automatic = key == "precision" and value == TrainingConfig.precision
+        if key in (*CHANGEABLE, *REPLANNED) or automatic or value == old:
+            continue
+        raise ConfigError(
+            f"{_flag(key)} {_shown(value)}: the run was started with {_shown(old)}; "
+            "leave the option out, or start another run with --out"
+        )
+    plan = replace(plan, **{key: given[key] for key in REPLANNED if key in given})
+    if plan.steps < checkpoint.step:
+        raise ConfigError(f"--steps {plan.steps}: the run is at step {checkpoint.step} already")
+    config = replace(config, **{key: given[key] for key in CHANGEABLE if key in given})
+    return replace(checkpoint, config=config, plan=plan)
 
 
 def _print_result(result: RunResult, *, out: Path) -> None:
@@ -239,7 +259,26 @@ def _add_run_options(group: argparse._ArgumentGroup) -> None:
     _add(group, "device", str, "NAME", f"where to train: {', '.join(DEVICES)}")
     _add(group, "workers", int, "N", "processes that decode photos")
     _add(group, "checkpoint_every", int, "N", "steps between two checkpoints")
-    _add(group, "preview_every", int, "N", "steps between two preview pictures")
+    _add(group, "preview_every", int, "N", "steps between two previews, of twenty if left")
+    group.add_argument(
+        "--preview",
+        nargs="+",
+        metavar="PHOTO",
+        default=argparse.SUPPRESS,
+        help="photos of yours to preview the style on",
+    )
+    group.add_argument(
+        "--stop-when-flat",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="end soon once the losses on photos kept aside no longer fall",
+    )
+    group.add_argument(
+        "--tensorboard",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="write the losses and previews for TensorBoard, too",
+    )
 
 
 def _add(
@@ -252,21 +291,21 @@ def _add(
     """Add the option of one setting, left out of the namespace where it is not given."""
     default = getattr(TrainingConfig, setting, getattr(RunOptions, setting, None))
     group.add_argument(
-        f"--{setting.replace('_', '-')}",
+        _flag(setting),
         type=parse,
         metavar=metavar,
         default=argparse.SUPPRESS,
-        help=text if default in (None, "") else f"{text} (default: {_shown(default)})",
+        help=text if default in (None, "", ()) else f"{text} (default: {_shown(default)})",
     )
 
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
+def _flag(setting: str) -> str:
+    return "--" + setting.replace("_", "-")
 
 
 def _numbers(text: str) -> tuple[float, ...]:
     try:
-        return tuple(float(word) for word in _words(text))
+        return tuple(float(word) for word in words(text))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not numbers between commas") from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,11 @@ from torch import Tensor
 
 from faststyle.errors import CheckpointError, ConfigError
 from faststyle.files import whole_file
-from faststyle.training.config import TrainingConfig
+from faststyle.training.config import Plan, TrainingConfig
 from faststyle.training.network import TransformerNetwork, build_network
 from faststyle.training.tensors import load_tensors
 
-FORMAT = 1
+FORMAT = 2
 """Version of the checkpoint's layout; a reader refuses any other."""
 
 
@@ -24,7 +24,9 @@ class Checkpoint:
     """The state of a run after a number of steps."""
 
     config: TrainingConfig
-    """The whole configuration."""
+    """What was asked of the run."""
+    plan: Plan
+    """What was decided for it."""
     step: int
     """Steps done."""
     network: dict[str, Tensor]
@@ -35,6 +37,8 @@ class Checkpoint:
     """What the run learns from: `faststyle.training.fingerprints.fingerprints`."""
     random: dict[str, Tensor]
     """States of torch's random generators by device type."""
+    validations: list[float]
+    """Total losses on the photos kept aside, oldest first."""
     seconds: float
     """Time trained so far."""
 
@@ -62,6 +66,7 @@ _TYPES = {
     "optimizer": dict,
     "fingerprints": dict,
     "random": dict,
+    "validations": list,
     "seconds": float,
 }
 
@@ -72,7 +77,12 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     Raises:
         CheckpointError: the file cannot be written.
     """
-    content = {**vars(checkpoint), "config": checkpoint.config.to_dict(), "format": FORMAT}
+    content = {
+        **vars(checkpoint),
+        "config": checkpoint.config.to_dict(),
+        "plan": asdict(checkpoint.plan),
+        "format": FORMAT,
+    }
     try:
         with whole_file(path) as temporary:
             torch.save(content, temporary)
@@ -96,7 +106,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: not a checkpoint of this version of faststyle")
     try:
         config = TrainingConfig.from_dict(content.pop("config"))
-        checkpoint = Checkpoint(config=config, **content)
+        plan = Plan(**content.pop("plan"))
+        checkpoint = Checkpoint(config=config, plan=plan, **content)
     except (ConfigError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path}: not a faststyle checkpoint, or damaged") from error
     if not all(isinstance(getattr(checkpoint, name), kind) for name, kind in _TYPES.items()):

@@ -15,10 +15,13 @@ from faststyle.errors import ConfigError
 SMALLEST_CROP = 64
 """The deepest VGG block needs a few positions to compare, at 16 pixels each."""
 
+DIAL = (1, 10)
+"""Smallest and largest setting of the dials for intensity and stroke size."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """Everything that decides what a run learns; stored in checkpoints and models."""
+    """What a person asks of a run; what follows from it is its `Plan`."""
 
     style: str
     """Path of the style picture."""
@@ -33,18 +36,23 @@ class TrainingConfig:
     source: str = ""
     """Where the style picture comes from."""
 
+    intensity: float | None = 5.0
+    """Strength of the style from 1, mild, to 10, strong; None leaves it to the style weight."""
+    stroke_size: float = 5.0
+    """Size of the strokes from 1, fine, to 10, bold: see `style_side`."""
+
     preset: str = "johnson"
     """Network preset."""
-    width: int = 32
+    width: int = 16
     """Channels of the network's first layer."""
 
     start_from: str | None = None
     """Checkpoint of another style to start from; None starts from random weights."""
 
-    loss_network: str = "vgg19"
-    """Loss network: vgg16 or vgg19."""
+    loss_network: str = "lite"
+    """Loss network: lite, vgg16 or vgg19."""
     vgg_weights: str | None = None
-    """VGG state dict in torchvision's layout; None downloads torchvision's own."""
+    """State dict of a VGG in torchvision's layout; None downloads torchvision's own."""
     content_layers: tuple[str, ...] = ("relu3_2",)
     """Layers of the content loss."""
     style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -53,19 +61,19 @@ class TrainingConfig:
     """One weight for each style layer; None weighs all alike."""
     content_weight: float = 1.0
     """Weight of the content loss."""
-    style_weight: float = 10.0
-    """Weight of the style loss."""
+    style_weight: float | None = None
+    """Weight of the style loss; None calibrates it to the intensity."""
     total_variation_weight: float = 10.0
     """Weight of the total-variation loss."""
 
-    style_size: int = 512
-    """Shorter side of the style picture in pixels; larger gives larger strokes."""
     crop_size: int = 256
     """Side of the square crops of photos, in pixels."""
-    batch_size: int = 4
-    """Photos in a step."""
-    steps: int = 4000
-    """Steps to train for."""
+    minutes: float | None = 10.0
+    """Time to train for, when the steps are not given."""
+    steps: int | None = None
+    """Steps to train for; None takes those that fit into the minutes on this machine."""
+    batch_size: int | None = None
+    """Photos in a step, over all processes; None chooses for the time or the steps at hand."""
     learning_rate: float = 2e-3
     """Peak learning rate of Adam; a short warm-up and a cosine decay follow from it."""
     precision: str = "auto"
@@ -92,12 +100,27 @@ class TrainingConfig:
         )
         for option in ("content_weight", "style_weight", "total_variation_weight"):
             weight = getattr(self, option)
-            _require(0 <= weight < math.inf, f"{_flag(option)} must be 0 or more")
-        for option in ("style_size", "crop_size"):
-            size = getattr(self, option)
-            _require(size >= SMALLEST_CROP, f"{_flag(option)} must be at least {SMALLEST_CROP}")
+            _require(weight is None or 0 <= weight < math.inf, f"{_flag(option)} must be 0 or more")
+        low, high = DIAL
+        for option in ("intensity", "stroke_size"):
+            dial = getattr(self, option)
+            _require(
+                dial is None or low <= dial <= high, f"{_flag(option)} goes from {low} to {high}"
+            )
+        _require(
+            self.intensity is not None or self.style_weight is not None,
+            "give --intensity or --style-weight",
+        )
+        _require(self.crop_size >= SMALLEST_CROP, f"--crop-size must be at least {SMALLEST_CROP}")
         for option in ("batch_size", "steps", "width"):
-            _require(getattr(self, option) >= 1, f"{_flag(option)} must be at least 1")
+            count = getattr(self, option)
+            _require(count is None or count >= 1, f"{_flag(option)} must be at least 1")
+        _require(self.minutes is None or 0 < self.minutes < math.inf, "--minutes must be above 0")
+        _require(self.minutes is not None or self.steps is not None, "give --minutes or --steps")
+        _require(
+            self.loss_network != "lite" or self.vgg_weights is None,
+            "--vgg-weights needs --loss-network vgg16 or vgg19, whose weights they are",
+        )
         _require(0 < self.learning_rate <= 1, "--learning-rate must be above 0 and at most 1")
         _require(0 <= self.seed < 2**63, "--seed must be 0 or more, and below 2 to the 63")
         _require(
@@ -135,6 +158,44 @@ class TrainingConfig:
             raise ConfigError(f"settings do not fit: {error}") from error
 
 
+def style_side(stroke_size: float) -> int:
+    """Shorter side in pixels that the style picture is scaled to: 512 at 5, double every 3 up.
+
+    The loss network sees strokes of the size they have there, and so paints them.
+    """
+    return round(512 * 2 ** ((stroke_size - 5) / 3))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What was decided for a run at its start, and is kept when it is resumed."""
+
+    steps: int
+    """Steps to train for."""
+    batch_size: int
+    """Photos in a step, over all processes."""
+    style_weight: float
+    """Weight of the style loss."""
+    learning_rate: float
+    """Peak learning rate; lowered when the run diverges."""
+    precision: str
+    """float32 or bfloat16."""
+    cooling_from: int | None = None
+    """Step from which the learning rate falls to 0 because the losses had become flat."""
+
+    def __post_init__(self) -> None:
+        """Refuse a plan that nobody could have made.
+
+        Raises:
+            ConfigError: what is wrong.
+        """
+        _require(self.steps >= 1, "--steps must be at least 1")
+        _require(self.batch_size >= 1, "--batch-size must be at least 1")
+        _require(0 < self.learning_rate <= 1, "--learning-rate must be above 0 and at most 1")
+        _require(0 <= self.style_weight < math.inf, "--style-weight must be 0 or more")
+        _require(self.precision in ("float32", "bfloat16"), "--precision is not decided")
+
+
 DEVICES = ("auto", "cpu", "cuda", "mps")
 """Where training can run; auto is the first of cuda, mps and cpu that works."""
 
@@ -147,10 +208,16 @@ class RunOptions:
     """One of `DEVICES`."""
     workers: int = 2
     """Processes that decode photos; 0 decodes in the training process."""
-    checkpoint_every: int = 250
+    checkpoint_every: int = 100
     """Steps between two checkpoints."""
-    preview_every: int = 250
-    """Steps between two preview pictures."""
+    preview_every: int | None = None
+    """Steps between two previews and validations; None makes twenty of them."""
+    preview: tuple[str, ...] = ()
+    """Photos to preview; none takes some of the content folder."""
+    stop_when_flat: bool = False
+    """End when the losses on photos kept aside no longer fall."""
+    tensorboard: bool = False
+    """Write the losses and previews for TensorBoard, too."""
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense.
@@ -161,7 +228,8 @@ class RunOptions:
         _require(self.device in DEVICES, f"--device must be one of {', '.join(DEVICES)}")
         _require(self.workers >= 0, "--workers must be 0 or more")
         for option in ("checkpoint_every", "preview_every"):
-            _require(getattr(self, option) >= 1, f"{_flag(option)} must be at least 1")
+            steps = getattr(self, option)
+            _require(steps is None or steps >= 1, f"{_flag(option)} must be at least 1")
 
 
 def _flag(option: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +25,21 @@ ATTEMPTS = 50
 
 GRACE = 15.0
 """Seconds a worker lives on after SIGTERM, so that the step under way can be saved."""
+
+FEWEST_PHOTOS = 8
+"""Photos below which a network would learn them by heart."""
+
+KEPT_ASIDE = 10
+"""One photo in so many is kept aside for validation …"""
+
+MOST_KEPT_ASIDE = 16
+"""… but never more than this, as each costs time."""
+
+SMALLEST_STYLE = 64
+"""Shorter side of a style picture, in pixels, below which it has no strokes to learn."""
+
+LEAST_CONTRAST = 8
+"""Levels of 255 between the darkest and the brightest pixel of a style picture."""
 
 CROP_SCALE = (0.25, 1.0)
 """Smallest and largest share of a photo's area in a crop."""
@@ -75,15 +92,24 @@ class PhotoCrops(Dataset[tuple[Tensor, tuple[str, ...]]]):
         )
 
 
-def find_photos(folder: Path, *, without: Path | None = None) -> list[Path]:
-    """List the photos of a folder and its sub-folders.
+class Photos(NamedTuple):
+    """The photos of a content folder."""
+
+    training: list[Path]
+    """To train on."""
+    validation: list[Path]
+    """Kept aside, to measure on."""
+
+
+def find_photos(folder: Path, *, without: Path | None = None) -> Photos:
+    """List the photos of a folder and its sub-folders, and keep a few aside.
 
     Args:
         folder: where to look.
         without: a folder to leave out, such as the one that previews are written to.
 
     Raises:
-        DataError: the folder does not exist or holds no picture.
+        DataError: the folder does not exist or holds too few pictures.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; pass a folder of photos with --content")
@@ -93,13 +119,34 @@ def find_photos(folder: Path, *, without: Path | None = None) -> list[Path]:
             f"{folder}: no pictures in this folder; pass one with JPEG, PNG or WebP photos, "
             "or fetch some with data/prepare.py"
         )
-    return paths
+    if len(paths) < FEWEST_PHOTOS:
+        raise DataError(
+            f"{folder}: only {len(paths)} pictures; a style needs {FEWEST_PHOTOS} at the least and "
+            "learns best from a thousand: add some, or fetch them with data/prepare.py"
+        )
+    every = max(KEPT_ASIDE, math.ceil(len(paths) / MOST_KEPT_ASIDE))
+    validation = paths[::every]
+    return Photos([path for index, path in enumerate(paths) if index % every], validation)
 
 
 def load_batches(
-    crops: PhotoCrops, *, batch_size: int, first_step: int, steps: int, workers: int
+    crops: PhotoCrops,
+    *,
+    batch_size: int,
+    first_step: int,
+    steps: int,
+    workers: int,
+    share: tuple[int, int] = (0, 1),
 ) -> Iterator[tuple[Tensor, tuple[str, ...]]]:
     """Yield the batches of steps ``first_step`` to ``steps``, decoded by worker processes.
+
+    Args:
+        crops: where crops come from.
+        batch_size: crops in a step, over all shares.
+        first_step: steps done before.
+        steps: steps to do in all.
+        workers: processes that decode photos.
+        share: which of how many equal shares of each batch to load.
 
     Yields:
         uint8 N×3×S×S and the unreadable photos met.
@@ -107,11 +154,15 @@ def load_batches(
     Raises:
         DataError: many photos in a row could not be read, or a worker was killed.
     """
-    indices = range(first_step * batch_size, steps * batch_size)
+    place, count = share
+    mine = batch_size // count
+    batches = (
+        list(range(step * batch_size + place * mine, step * batch_size + (place + 1) * mine))
+        for step in range(first_step, steps)
+    )
     loader = DataLoader(
         crops,
-        batch_size=batch_size,
-        sampler=indices,
+        batch_sampler=batches,
         num_workers=workers,
         collate_fn=_collate,
         worker_init_fn=_start_worker,
@@ -142,17 +193,28 @@ def read_style(path: Path, *, size: int) -> Tensor:
 
     Raises:
         ImageError: the file cannot be read.
+        DataError: it is too small, or of one colour.
     """
-    picture = _scaled(open_colors(path), side=size)
-    pixels: Tensor = v2.functional.pil_to_tensor(picture)
+    picture = open_colors(path)
+    if min(picture.size) < SMALLEST_STYLE:
+        width, height = picture.size
+        raise DataError(
+            f"{path}: {width}×{height} pixels are too few to learn strokes from; "
+            f"pass a style picture of at least {SMALLEST_STYLE}, better 512, on its shorter side"
+        )
+    if np.ptp(np.asarray(picture), axis=(0, 1)).max() < LEAST_CONTRAST:
+        raise DataError(
+            f"{path}: of one colour, so there is no style to learn; pass a picture with strokes"
+        )
+    pixels: Tensor = v2.functional.pil_to_tensor(_scaled(picture, side=size))
     return pixels[None] / 255
 
 
-def read_previews(paths: list[Path], *, size: int) -> Tensor:
-    """Read photos as square centre crops for preview pictures, skipping unreadable ones.
+def read_squares(paths: Sequence[Path], *, size: int) -> Tensor:
+    """Read photos as square centre crops, skipping unreadable ones.
 
     Returns:
-        float N×3×S×S in [0, 1]; N may be 0.
+        uint8 N×3×S×S; N may be 0.
     """
     crops = []
     for path in paths:
@@ -161,7 +223,24 @@ def read_previews(paths: list[Path], *, size: int) -> Tensor:
         except ImageError:
             continue
         crops.append(v2.functional.pil_to_tensor(photo))
-    return torch.stack(crops) / 255 if crops else torch.empty(0, 3, size, size)
+    return torch.stack(crops) if crops else torch.empty(0, 3, size, size, dtype=torch.uint8)
+
+
+def read_photo(path: Path, *, height: int) -> Tensor:
+    """Read a photo scaled to a height in pixels.
+
+    Returns:
+        float 1×3×H×W in [0, 1].
+
+    Raises:
+        ImageError: the file cannot be read.
+    """
+    photo = open_colors(path)
+    width = max(1, round(photo.width * height / photo.height))
+    pixels: Tensor = v2.functional.pil_to_tensor(
+        photo.resize((width, height), Image.Resampling.LANCZOS)
+    )
+    return pixels[None] / 255
 
 
 @lru_cache(maxsize=2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from faststyle.errors import DeviceError
@@ -13,6 +15,8 @@ NARROW = 16
 def choose_device(name: str) -> torch.device:
     """Choose a device: ``auto`` is the first of cuda, mps and cpu that works.
 
+    Of several CUDA devices, each process that torchrun starts on a machine takes its own.
+
     Raises:
         DeviceError: the device is not available; nothing else is taken in its place.
     """
@@ -22,28 +26,27 @@ def choose_device(name: str) -> torch.device:
         "cpu": True,
     }
     if name == "auto":
-        return torch.device(next(device for device, there in available.items() if there))
+        name = next(device for device, there in available.items() if there)
     if not available.get(name, False):
         working = ", ".join(device for device, there in available.items() if there)
         raise DeviceError(f"--device {name}: not available here; this machine has {working}")
+    if name == "cuda":
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     return torch.device(name)
 
 
-def choose_precision(name: str, *, device: torch.device) -> torch.dtype:
-    """Choose the type that convolutions compute in; weights and losses stay float32.
+def choose_precision(name: str, *, device: torch.device) -> str:
+    """Choose the type that convolutions compute in, by name; weights and losses stay float32.
 
     ``auto`` takes bfloat16 where the hardware multiplies in it: there a step takes six to
     seven tenths of the time (``bench/training_step.py``, each in its better layout).
     """
-    if name == "float32":
-        return torch.float32
-    if name == "bfloat16":
-        return torch.bfloat16
+    if name != "auto":
+        return name
+    fast = device.type == "cpu" and _cpu_has_bfloat16()
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    if device.type == "cpu":
-        return torch.bfloat16 if _cpu_has_bfloat16() else torch.float32
-    return torch.float32
+        fast = torch.cuda.is_bf16_supported()
+    return "bfloat16" if fast else "float32"
 
 
 def choose_layout(device: torch.device, *, width: int) -> torch.memory_format:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from faststyle.contract import INPUT, OUTPUT, ModelCard
 from faststyle.errors import ExportError
 from faststyle.files import whole_file
-from faststyle.training.config import TrainingConfig
+from faststyle.training.config import Plan, TrainingConfig
 from faststyle.training.graph import write_graph
 from faststyle.training.network import TransformerNetwork
 from faststyle.version import __version__
@@ -31,6 +32,7 @@ def export_model(
     path: Path,
     *,
     config: TrainingConfig,
+    plan: Plan,
     trained_steps: int,
     half_weights: bool = False,
 ) -> int:
@@ -43,6 +45,7 @@ def export_model(
         network: a trained network, on the CPU.
         path: where to write; missing folders are made, an existing file is replaced.
         config: the configuration it was trained with.
+        plan: the plan of its training.
         trained_steps: steps it was trained for.
         half_weights: store the weights as float16, which halves the file; the network is
             then compared with itself after the same rounding.
@@ -56,7 +59,7 @@ def export_model(
     if half_weights:
         network = _rounded(network)
     model = write_graph(network, half_weights=half_weights)
-    card = model_card(network, config=config, trained_steps=trained_steps)
+    card = model_card(network, config=config, plan=plan, trained_steps=trained_steps)
     onnx.helper.set_model_props(model, card.to_metadata())
     try:
         onnx.checker.check_model(model, full_check=True)
@@ -78,12 +81,13 @@ def export_model(
 
 
 def model_card(
-    network: TransformerNetwork, *, config: TrainingConfig, trained_steps: int
+    network: TransformerNetwork, *, config: TrainingConfig, plan: Plan, trained_steps: int
 ) -> ModelCard:
     """Fill in what the exported model says of itself."""
     halo = -(-network.halo // network.multiple) * network.multiple
     stated = ("name", "author", "license", "source")
-    training = {key: value for key, value in config.to_dict().items() if key not in stated}
+    settings = {**config.to_dict(), **asdict(plan)}
+    training = {key: value for key, value in settings.items() if key not in stated}
     # Folders of the machine that trained it are nobody's business.
     paths = ("style", "content", "vgg_weights", "start_from")
     training |= {key: Path(training[key]).name for key in paths if training[key]}

@@ -1,52 +1,45 @@
-"""What a run leaves in its folder: log, previews and checkpoints."""
+"""What a run leaves in its folder: log, previews, curves and checkpoints."""
 
 from __future__ import annotations
 
 import csv
-import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import TextIO
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from faststyle.errors import DivergenceError, TrainingError
+from faststyle.errors import TrainingError
 from faststyle.files import whole_file
 from faststyle.training.checkpoint import save_checkpoint
+from faststyle.training.curves import draw_curves
 from faststyle.training.losses import Losses
-from faststyle.training.network import finite
-from faststyle.training.trainer import Trainer, learning_rate_factor
+from faststyle.training.meter import Reading
+from faststyle.training.schedule import learning_rate
+from faststyle.training.sheets import contact_sheet
+from faststyle.training.tensorboard import Board
+from faststyle.training.trainer import Trainer
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.csv"
+VALIDATION = "validation.csv"
+CURVES = "losses.png"
 PREVIEWS = "previews"
+PREVIEW_SHEET = "previews.png"
 
-READ_EVERY = 10
-"""Steps between two readings of the losses, each of which waits for the device."""
+MOMENTS = 6
+"""Previews shown in the contact sheet, at most."""
 
-
-class Reading(NamedTuple):
-    """One row of the log: losses averaged over the steps since the row before."""
-
-    step: int
-    content: float
-    style: float
-    total_variation: float
-    total: float
-    learning_rate: float
-    seconds: float
+LOSSES = ("content", "style", "total_variation", "total")
 
 
 class RunRecord:
-    """The files of a run, and the losses not yet read from the device.
-
-    Attributes:
-        reading: the newest row of the log, None before the first.
-    """
+    """The files of a run."""
 
     def __init__(
         self,
@@ -54,8 +47,10 @@ class RunRecord:
         *,
         out: Path,
         fingerprints: dict[str, str],
+        photos: Sequence[Tensor],
+        validations: list[float],
         seconds: float,
-        photos: Tensor,
+        board: Board | None,
     ) -> None:
         """Keep the record of a trainer.
 
@@ -63,83 +58,91 @@ class RunRecord:
             trainer: what is trained.
             out: the run's folder, made when the record is opened.
             fingerprints: what the run learns from, for its checkpoints.
+            photos: what previews show, float 1×3×H×W in [0, 1] of one height.
+            validations: total losses on the photos kept aside, extended by `validated`.
             seconds: time trained before.
-            photos: what previews show, float N×3×S×S in [0, 1].
+            board: where TensorBoard looks, if it is used.
         """
         self.trainer = trainer
         self.out = out
         self.fingerprints = fingerprints
         self.photos = photos
-        self.reading: Reading | None = None
+        self.validations = validations
         self.started = time.monotonic() - seconds
-        self.pending: list[Tensor] = []
+        self.board = board
+        self.files = ExitStack()
         self.log: TextIO
+        self.validation_log: TextIO
 
     def __enter__(self) -> RunRecord:
         with _writing(self.out / LOG):
             self.out.mkdir(parents=True, exist_ok=True)
-            self.log = _open_log(self.out / LOG, step=self.trainer.step)
+            self.rewind()
         return self
 
     def __exit__(self, *_: object) -> None:
         with _writing(self.out / LOG):
-            self.log.close()
+            self.files.close()
+        if self.board is not None:
+            self.board.close()
+
+    def rewind(self) -> None:
+        """Forget what the logs say of steps that the trainer has not done.
+
+        Raises:
+            TrainingError: they cannot be written.
+        """
+        with _writing(self.out / LOG):
+            self.files.close()
+            step = self.trainer.step
+            columns = ("step", *LOSSES, "learning_rate", "seconds")
+            self.log = _open_log(self.out / LOG, columns=columns, step=step)
+            self.files.callback(self.log.close)
+            self.validation_log = _open_log(
+                self.out / VALIDATION, columns=("step", *LOSSES), step=step
+            )
+            self.files.callback(self.validation_log.close)
 
     @property
     def seconds(self) -> float:
         """Time trained so far, earlier parts of the run included."""
         return time.monotonic() - self.started
 
-    def take(self, losses: Losses) -> None:
-        """Note the losses of the step just done, and read them from time to time.
+    def read(self, reading: Reading) -> None:
+        """Write a row of the log.
 
         Raises:
-            DivergenceError: they are NaN or infinite.
+            TrainingError: it cannot be written.
+        """
+        rate = learning_rate(self.trainer.plan, step=reading.step - 1)
+        with _writing(self.out / LOG):
+            _write_row(self.log, reading.step, [*reading[1:], rate, self.seconds])
+        if self.board is not None:
+            self.board.losses("training", step=reading.step, values=reading[1:])
+
+    def validated(self, losses: Losses) -> None:
+        """Note the losses on the photos kept aside.
+
+        Raises:
             TrainingError: the log cannot be written.
         """
-        self.pending.append(torch.stack(losses))
-        if self.trainer.step == 1 or self.trainer.step % READ_EVERY == 0:
-            self._read()
-
-    def _read(self) -> None:
-        """Average the pending losses into a row of the log."""
-        if not self.pending:
-            return
-        content, style, variation, total = torch.stack(self.pending).mean(0).tolist()
-        self.pending.clear()
-        step = self.trainer.step
-        if not math.isfinite(total):
-            raise self._diverged(f"a loss (content {content:.3g}, style {style:.3g})")
-        rate = self.trainer.config.learning_rate * learning_rate_factor(
-            step - 1, steps=self.trainer.config.steps
-        )
-        self.reading = Reading(step, content, style, variation, total, rate, self.seconds)
-        with _writing(self.out / LOG):
-            csv.writer(self.log).writerow([step, *(f"{value:.6g}" for value in self.reading[1:])])
-            self.log.flush()
+        values = [float(term) for term in losses]
+        self.validations.append(values[-1])
+        with _writing(self.out / VALIDATION):
+            _write_row(self.validation_log, self.trainer.step, values)
+        if self.board is not None:
+            self.board.losses("validation", step=self.trainer.step, values=values)
 
     def save(self) -> None:
-        """Write the checkpoint, unless the network has become useless.
+        """Write the checkpoint.
 
         Raises:
-            DivergenceError: a loss or a weight is NaN or infinite.
             CheckpointError: the file cannot be written.
         """
-        self._read()
-        if not finite(self.trainer.network):
-            raise self._diverged("a weight")
-        save_checkpoint(
-            self.trainer.checkpoint(fingerprints=self.fingerprints, seconds=self.seconds),
-            self.out / CHECKPOINT,
+        checkpoint = self.trainer.checkpoint(
+            fingerprints=self.fingerprints, validations=self.validations, seconds=self.seconds
         )
-
-    def _diverged(self, what: str) -> DivergenceError:
-        remedy = "start again with a lower --learning-rate"
-        if (self.out / CHECKPOINT).exists():
-            remedy = "the last good checkpoint is kept: --resume with a lower --learning-rate"
-        return DivergenceError(
-            f"{what} became NaN or infinite by step {self.trainer.step}; {remedy}"
-        )
+        save_checkpoint(checkpoint, self.out / CHECKPOINT)
 
     def preview(self) -> None:
         """Draw the photos above their stylized versions.
@@ -147,14 +150,53 @@ class RunRecord:
         Raises:
             TrainingError: the picture cannot be written.
         """
-        if not len(self.photos):
+        if not self.photos:
             return
-        rows = torch.stack([self.photos, self.trainer.stylize(self.photos)])  # 2×N×3×S×S
-        sheet = rows.permute(0, 3, 1, 4, 2).flatten(0, 1).flatten(1, 2)  # 2S × NS × 3
-        picture = Image.fromarray((sheet * 255).round().byte().numpy())
+        stylized = [self.trainer.stylize(photo) for photo in self.photos]
+        rows = [torch.cat([photo[0] for photo in row], 2) for row in (self.photos, stylized)]
+        sheet = (torch.cat(rows, 1) * 255).round().byte().permute(1, 2, 0).numpy()  # 2H×W×3
         path = self.out / PREVIEWS / f"step_{self.trainer.step:06d}.png"
         with _writing(path), whole_file(path) as temporary:
-            picture.save(temporary, "PNG")
+            Image.fromarray(sheet).save(temporary, "PNG")
+        if self.board is not None:
+            self.board.picture(sheet, step=self.trainer.step)
+
+    def summarize(self) -> None:
+        """Draw the previews over time and the loss curves, of all steps so far.
+
+        Raises:
+            TrainingError: a picture cannot be written.
+        """
+        path = self.out / PREVIEW_SHEET
+        with _writing(path):
+            previews = sorted((self.out / PREVIEWS).glob("step_*.png"))
+            if previews:
+                sheet = _preview_sheet(previews)
+                with whole_file(path) as temporary:
+                    sheet.save(temporary, "PNG")
+            draw_curves(self.out / LOG, self.out / VALIDATION, self.out / CURVES)
+
+
+def _preview_sheet(paths: list[Path]) -> Image.Image:
+    """Stack the photos and their stylized versions at a few moments."""
+    moments = np.unique(np.linspace(0, len(paths) - 1, MOMENTS).round().astype(int))
+    rows: list[list[Image.Image]] = []
+    labels: list[str] = []
+    for index in moments:
+        with Image.open(paths[index]) as preview:
+            photos, stylized = _halves(preview)
+        if not rows:
+            rows.append([photos])
+            labels.append("photos")
+        rows.append([stylized])
+        labels.append(f"step {int(paths[index].stem.removeprefix('step_'))}")
+    return contact_sheet(rows, column_labels=[""], row_labels=labels)
+
+
+def _halves(picture: Image.Image) -> tuple[Image.Image, Image.Image]:
+    width, height = picture.size
+    top, bottom = (0, 0, width, height // 2), (0, height // 2, width, height)
+    return picture.crop(top), picture.crop(bottom)
 
 
 @contextmanager
@@ -167,14 +209,19 @@ def _writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _open_log(path: Path, *, step: int) -> TextIO:
-    """Open the log for appending, with only the rows up to a step."""
+def _write_row(log: TextIO, step: int, values: Sequence[float]) -> None:
+    csv.writer(log).writerow([step, *(f"{value:.6g}" for value in values)])
+    log.flush()
+
+
+def _open_log(path: Path, *, columns: Sequence[str], step: int) -> TextIO:
+    """Open a log for appending, with only the rows up to a step."""
     rows: list[list[str]] = []
     if step and path.exists():
         with open(path, newline="") as file:
             rows = [row for row in csv.reader(file) if row and row[0].isdigit()]
     with whole_file(path) as temporary, open(temporary, "w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(Reading._fields)
+        writer.writerow(columns)
         writer.writerows(row for row in rows if int(row[0]) <= step)
     return open(path, "a", newline="")

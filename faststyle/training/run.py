@@ -3,28 +3,55 @@
 from __future__ import annotations
 
 import math
+import statistics
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from faststyle.errors import TrainingError
-from faststyle.training.checkpoint import Checkpoint
-from faststyle.training.config import RunOptions, TrainingConfig
-from faststyle.training.data import PhotoCrops, find_photos, load_batches, read_previews
+from faststyle.errors import DivergenceError, ImageError, TrainingError
+from faststyle.training.calibration import calibrate
+from faststyle.training.checkpoint import Checkpoint, load_checkpoint
+from faststyle.training.config import Plan, RunOptions, TrainingConfig
+from faststyle.training.data import (
+    PhotoCrops,
+    Photos,
+    find_photos,
+    load_batches,
+    read_photo,
+    read_squares,
+)
 from faststyle.training.device import choose_device, choose_precision
 from faststyle.training.export import export_model
 from faststyle.training.fingerprints import compare_fingerprints, fingerprints
-from faststyle.training.record import CHECKPOINT, Reading, RunRecord
-from faststyle.training.trainer import Trainer
+from faststyle.training.losses import PerceptualLoss
+from faststyle.training.meter import Meter, Reading
+from faststyle.training.network import finite
+from faststyle.training.plan import make_plan
+from faststyle.training.processes import Processes, join_processes
+from faststyle.training.record import CHECKPOINT, RunRecord
+from faststyle.training.schedule import cooled_down, is_flat
+from faststyle.training.tensorboard import Board
+from faststyle.training.trainer import Trainer, build_objective
 
 MODEL = "model.onnx"
+TENSORBOARD = "tensorboard"
 
 PREVIEW_PHOTOS = 4
-PREVIEW_SIZE = 384
+PREVIEW_HEIGHT = 320
+PREVIEWS = 20
+
+CALIBRATION_PHOTOS = 16
+
+TRIAL_STEPS = 6
+"""Steps that a plan is timed for; the first third warms up."""
+
+RETREATS = 4
+"""Times a run goes back to its checkpoint after diverging before it gives up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,76 +91,287 @@ def train(
     on_notice: Callable[[str], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> RunResult:
-    """Train a style and export it.
+    """Train a style and export it, together with the processes that torchrun started.
 
-    Writes ``checkpoint.pt``, ``log.csv``, ``previews/`` and at the end ``model.onnx``.
+    Writes ``checkpoint.pt``, ``log.csv``, ``validation.csv``, ``previews/`` and at the end
+    ``previews.png``, ``losses.png`` and ``model.onnx``.
 
     Args:
         config: what to learn.
         out: folder of the run, made if missing.
         options: how to carry it out.
         resume: state to continue from; its configuration is ``config``'s.
-        on_progress: called after every step.
-        on_notice: called with a line of text that a person should read.
-        should_stop: asked after every step; when it answers yes, the run saves and ends.
+        on_progress: called after every step; by the first process only.
+        on_notice: called with a line of text that a person should read; likewise.
+        should_stop: asked after every step; when any process's says yes, the run saves and ends.
 
     Raises:
         TrainingError: of the kind that says what is wrong.
         ImageError: the style picture cannot be read.
         DeviceError: the device is not available.
+        MissingPackageError: TensorBoard was asked for and is not installed.
     """
+    started = time.monotonic()
     device = choose_device(options.device)
-    config = replace(config, precision=_precision_name(config.precision, device=device))
-    photos = find_photos(Path(config.content), without=out)
-    prints = fingerprints(config, photos=photos)
-    if resume is not None:
-        compare_fingerprints(resume.fingerprints, prints, config=config, on_notice=on_notice)
-    on_notice(f"training on {device.type} in {config.precision} with {len(photos)} photos")
-    unreadable: dict[str, None] = {}
-    with _enough_memory():
-        trainer = Trainer(config, device=device, checkpoint=resume)
-        shown = photos[:: math.ceil(len(photos) / PREVIEW_PHOTOS)]
-        previews = read_previews(shown, size=PREVIEW_SIZE)
-        seconds = resume.seconds if resume is not None else 0.0
-        with RunRecord(
-            trainer, out=out, fingerprints=prints, seconds=seconds, photos=previews
-        ) as record:
-            for crops, skipped in _batches(trainer, photos=photos, workers=options.workers):
-                unreadable.update(dict.fromkeys(skipped))
-                record.take(trainer.train_step(crops))
-                last = trainer.step == config.steps
-                stopped = should_stop()
-                if last or stopped or trainer.step % options.checkpoint_every == 0:
-                    record.save()
-                if last or trainer.step % options.preview_every == 0:
-                    record.preview()
-                on_progress(Progress(step=trainer.step, steps=config.steps, reading=record.reading))
-                if stopped:
-                    break
-    finished = trainer.step >= config.steps
-    if finished:
-        model = trainer.network.cpu().to(memory_format=torch.contiguous_format)
-        export_model(model, out / MODEL, config=config, trained_steps=trainer.step)
+    with join_processes(device) as processes, _enough_memory():
+        notice = on_notice if processes.first else lambda _: None
+        photos = find_photos(Path(config.content), without=out)
+        prints = fingerprints(config, photos=[*photos.training, *photos.validation])
+        if resume is not None:
+            compare_fingerprints(resume.fingerprints, prints, config=config, on_notice=notice)
+        setting = _Setting(config, options, device, processes, photos)
+        objective = build_objective(config)
+        plan = (
+            resume.plan
+            if resume is not None
+            else _decide(setting, objective=objective, started=started)
+        )
+        notice(_described(setting, plan=plan))
+        trainer = setting.trainer(plan, objective=objective, checkpoint=resume)
+        with _record(trainer, setting, out=out, prints=prints, resume=resume) as record:
+            run = _Run(trainer, record, setting, on_progress, notice, should_stop)
+            if resume is None:
+                run.save()
+            while not run.advance():
+                pass
+        if run.finished and processes.first:
+            model = trainer.network.cpu().to(memory_format=torch.contiguous_format)
+            export_model(
+                model, out / MODEL, config=config, plan=trainer.plan, trained_steps=trainer.step
+            )
     return RunResult(
-        finished=finished,
+        finished=run.finished,
         step=trainer.step,
         checkpoint=out / CHECKPOINT,
-        model=out / MODEL if finished else None,
-        unreadable=tuple(unreadable),
+        model=out / MODEL if run.finished else None,
+        unreadable=tuple(run.unreadable),
     )
 
 
-def _batches(
-    trainer: Trainer, *, photos: list[Path], workers: int
-) -> Iterator[tuple[Tensor, tuple[str, ...]]]:
-    config = trainer.config
-    return load_batches(
-        PhotoCrops(photos, crop_size=config.crop_size, seed=config.seed),
-        batch_size=config.batch_size,
-        first_step=trainer.step,
-        steps=config.steps,
-        workers=workers,
+@dataclass(frozen=True)
+class _Setting:
+    """What stays the same all through a run."""
+
+    config: TrainingConfig
+    options: RunOptions
+    device: torch.device
+    processes: Processes
+    photos: Photos
+
+    def trainer(
+        self, plan: Plan, *, objective: PerceptualLoss, checkpoint: Checkpoint | None = None
+    ) -> Trainer:
+        return Trainer(
+            self.config,
+            plan,
+            objective=objective,
+            device=self.device,
+            processes=self.processes,
+            checkpoint=checkpoint,
+        )
+
+    def batches(self, trainer: Trainer) -> Iterator[tuple[Tensor, tuple[str, ...]]]:
+        crops = PhotoCrops(
+            self.photos.training, crop_size=self.config.crop_size, seed=self.config.seed
+        )
+        return load_batches(
+            crops,
+            batch_size=trainer.plan.batch_size,
+            first_step=trainer.step,
+            steps=trainer.plan.steps,
+            workers=self.options.workers,
+            share=(self.processes.rank, self.processes.count),
+        )
+
+
+def _decide(setting: _Setting, *, objective: PerceptualLoss, started: float) -> Plan:
+    """Make the plan, which is the first process's for all."""
+    config = setting.config
+    style_weight = config.style_weight
+    if style_weight is None:
+        assert config.intensity is not None
+        crops = read_squares(setting.photos.training[:CALIBRATION_PHOTOS], size=config.crop_size)
+        style_weight = calibrate(config.intensity, objective=objective, crops=crops)
+
+    def seconds_per_step(plan: Plan) -> float:
+        trial = setting.trainer(replace(plan, steps=TRIAL_STEPS), objective=objective)
+        return setting.processes.agree(_seconds_per_step(trial, batches=setting.batches(trial)))
+
+    plan = make_plan(
+        config,
+        style_weight=style_weight,
+        precision=choose_precision(config.precision, device=setting.device),
+        processes=setting.processes.count,
+        seconds_per_step=seconds_per_step,
+        elapsed=lambda: setting.processes.agree(time.monotonic() - started),
     )
+    return setting.processes.agree(plan)
+
+
+def _seconds_per_step(
+    trainer: Trainer, *, batches: Iterator[tuple[Tensor, tuple[str, ...]]]
+) -> float:
+    """Time steps as they will be, with photos being decoded at the same time."""
+    times = []
+    for crops, _ in batches:
+        start = time.monotonic()
+        float(trainer.train_step(crops).total)  # waits for the device
+        times.append(time.monotonic() - start)
+    return statistics.mean(times[len(times) // 3 :])
+
+
+def _described(setting: _Setting, *, plan: Plan) -> str:
+    together = f", {setting.processes.count} processes" if setting.processes.count > 1 else ""
+    return (
+        f"training on {setting.device.type} in {plan.precision}{together} with "
+        f"{len(setting.photos.training)} photos: {plan.steps} steps of {plan.batch_size}, "
+        f"style weight {plan.style_weight:.3g}"
+    )
+
+
+def _record(
+    trainer: Trainer,
+    setting: _Setting,
+    *,
+    out: Path,
+    prints: dict[str, str],
+    resume: Checkpoint | None,
+) -> AbstractContextManager[RunRecord | None]:
+    """Open the record, which only the first process keeps."""
+    if not setting.processes.first:
+        return nullcontext()
+    return RunRecord(
+        trainer,
+        out=out,
+        fingerprints=prints,
+        photos=_previews(setting),
+        validations=list(resume.validations) if resume is not None else [],
+        seconds=resume.seconds if resume is not None else 0.0,
+        board=Board(out / TENSORBOARD) if setting.options.tensorboard else None,
+    )
+
+
+def _previews(setting: _Setting) -> list[Tensor]:
+    """Read the user's photos, or else some of those kept aside as far as they can be read."""
+    if setting.options.preview:
+        return [read_photo(Path(path), height=PREVIEW_HEIGHT) for path in setting.options.preview]
+    photos = []
+    for path in setting.photos.validation[:PREVIEW_PHOTOS]:
+        with suppress(ImageError):
+            photos.append(read_photo(path, height=PREVIEW_HEIGHT))
+    return photos
+
+
+class _Run:
+    """The loop over the steps, and what is done between them."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        record: RunRecord | None,
+        setting: _Setting,
+        on_progress: Callable[[Progress], None],
+        notice: Callable[[str], None],
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self.trainer = trainer
+        self.record = record
+        self.setting = setting
+        self.on_progress = on_progress
+        self.notice = notice
+        self.should_stop = should_stop
+        self.meter = Meter(setting.processes)
+        self.validation = read_squares(setting.photos.validation, size=setting.config.crop_size)
+        self.unreadable: dict[str, None] = {}
+        self.stopped = False
+        self.retreats = 0
+
+    @property
+    def finished(self) -> bool:
+        return self.trainer.step >= self.trainer.plan.steps
+
+    def advance(self) -> bool:
+        """Train to the end; False if the run has gone back and must be advanced again."""
+        try:
+            for crops, skipped in self.setting.batches(self.trainer):
+                self.unreadable.update(dict.fromkeys(skipped))
+                self._step(crops)
+                if self.stopped or self.finished:
+                    break
+        except DivergenceError as error:
+            self._go_back(error)
+            return False
+        if self.record is not None:
+            self.record.summarize()
+        return True
+
+    def _step(self, crops: Tensor) -> None:
+        trainer, options = self.trainer, self.setting.options
+        losses = trainer.train_step(crops)
+        self.stopped = self.setting.processes.any(self.should_stop())
+        ends = self.finished or self.stopped
+        saves = ends or trainer.step % options.checkpoint_every == 0
+        reading = self.meter.take(losses, step=trainer.step, read=saves)
+        if reading is not None and self.record is not None:
+            self.record.read(reading)
+        every = options.preview_every or math.ceil(trainer.plan.steps / PREVIEWS)
+        if self.finished or trainer.step % every == 0:
+            self._look()
+        if saves:
+            self.save()
+        if self.record is not None:
+            self.on_progress(
+                Progress(step=trainer.step, steps=trainer.plan.steps, reading=self.meter.reading)
+            )
+
+    def save(self) -> None:
+        """Write the checkpoint, unless the network has become useless."""
+        if not finite(self.trainer.network):
+            raise DivergenceError(f"a weight became NaN or infinite by step {self.trainer.step}")
+        if self.record is not None:
+            self.record.save()
+
+    def _look(self) -> None:
+        """Preview and validate, and end soon if the losses have become flat."""
+        flat = False
+        if self.record is not None:
+            self.record.preview()
+            if len(self.validation):
+                self.record.validated(self.trainer.validate(self.validation))
+            flat = is_flat(self.record.validations)
+        if not self.setting.options.stop_when_flat or self.trainer.plan.cooling_from is not None:
+            return
+        if self.setting.processes.agree(flat):
+            self.trainer.plan = cooled_down(self.trainer.plan, step=self.trainer.step)
+            self.notice(
+                f"flat at step {self.trainer.step}: ends after step {self.trainer.plan.steps}"
+            )
+
+    def _go_back(self, error: DivergenceError) -> None:
+        """Return to the last checkpoint with half the learning rate.
+
+        Raises:
+            DivergenceError: that was tried several times already.
+        """
+        self.retreats += 1
+        if self.retreats > RETREATS:
+            raise DivergenceError(
+                f"{error}, again after {RETREATS} returns to the last good checkpoint; "
+                "start again with a lower --learning-rate or --intensity"
+            ) from error
+        last = None
+        if self.record is not None:
+            last = load_checkpoint(self.record.out / CHECKPOINT)
+        last = self.setting.processes.agree(last)
+        assert last is not None
+        rate = self.trainer.plan.learning_rate / 2
+        self.trainer.restore(last)
+        self.trainer.plan = replace(last.plan, learning_rate=rate)
+        self.meter = Meter(self.setting.processes)
+        if self.record is not None:
+            self.record.rewind()
+            self.record.validations[:] = last.validations
+        self.notice(f"{error}: back to step {last.step} with half the learning rate, {rate:.2g}")
 
 
 @contextmanager
@@ -146,9 +384,5 @@ def _enough_memory() -> Iterator[None]:
         if isinstance(error, RuntimeError) and not ("memory" in text and "alloc" in text):
             raise
         raise TrainingError(
-            "not enough memory; lower --batch-size, --crop-size, --style-size or --width"
+            "not enough memory; lower --batch-size, --crop-size, --stroke-size or --width"
         ) from error
-
-
-def _precision_name(name: str, *, device: torch.device) -> str:
-    return str(choose_precision(name, device=device)).removeprefix("torch.")

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
-from faststyle.errors import CheckpointError
+from faststyle.errors import CheckpointError, ConfigError
 from faststyle.training.checkpoint import Checkpoint, load_checkpoint
-from faststyle.training.config import TrainingConfig
+from faststyle.training.config import Plan, TrainingConfig, style_side
 from faststyle.training.data import read_style
 from faststyle.training.device import choose_layout
 from faststyle.training.losses import Losses, PerceptualLoss
 from faststyle.training.network import TransformerNetwork, build_network
+from faststyle.training.processes import Processes
+from faststyle.training.schedule import learning_rate
 from faststyle.training.vgg import VggFeatures, load_vgg
 
-WARM_UP = 0.05
-"""Share of the steps in which the learning rate rises to its peak."""
+ALONE = Processes()
 
 
 class Trainer:
-    """A network being trained; the same configuration and batches give the same weights.
+    """A network being trained; the same plan and batches give the same weights.
 
     Attributes:
-        config: the configuration, with its precision decided.
+        config: what was asked.
+        plan: what was decided; may be changed between two steps.
         network: the transformer network, on the device.
         step: steps done.
     """
@@ -33,61 +35,102 @@ class Trainer:
     def __init__(
         self,
         config: TrainingConfig,
+        plan: Plan,
         *,
+        objective: PerceptualLoss,
         device: torch.device,
+        processes: Processes = ALONE,
         checkpoint: Checkpoint | None = None,
     ) -> None:
-        """Build the network and the objective, anew or from a checkpoint.
+        """Build the network, anew or from a checkpoint.
+
+        Args:
+            config: what to learn.
+            plan: how.
+            objective: loss to train by, as `build_objective` makes it; moved to the device
+                and given the plan's style weight.
+            device: where to compute.
+            processes: those that train the same network together.
+            checkpoint: state to continue from.
 
         Raises:
-            ConfigError: a preset, layer or loss network does not exist.
-            ImageError: the style picture cannot be read.
-            WeightsError: the VGG weights cannot be had or do not fit.
+            ConfigError: a preset does not exist, or the batch cannot be shared equally.
             CheckpointError: a checkpoint's state does not fit the configuration.
         """
+        if plan.batch_size % processes.count:
+            raise ConfigError(
+                f"--batch-size {plan.batch_size} cannot be shared equally by {processes.count} "
+                f"processes; choose a multiple of {processes.count}"
+            )
         self.config = config
+        self.plan = plan
         self.device = device
-        self.precision = getattr(torch, config.precision)
+        self.processes = processes
+        self.precision = getattr(torch, plan.precision)
         self.layout = choose_layout(device, width=config.width)
-        self.objective = build_objective(config).to(device)
+        self.objective = objective.to(device)
+        self.objective.style_weight = plan.style_weight
         torch.manual_seed(config.seed)
-        self.network = _network(config, checkpoint).to(device)
+        network = checkpoint.build() if checkpoint is not None else _network(config)
+        self.network = network.to(device)
         for module in (self.objective, self.network):
             module.to(memory_format=self.layout)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate)
+        # Averages the gradients over the processes, which are of equal shares of the batch.
+        self.parallel: nn.Module = self.network
+        if processes.count > 1:
+            self.parallel = DistributedDataParallel(self.network)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=plan.learning_rate)
         self.step = 0
         if checkpoint is not None:
-            self.step = checkpoint.step
-            try:
-                self.optimizer.load_state_dict(checkpoint.optimizer)
-                _set_random(checkpoint.random)
-            except (KeyError, TypeError, ValueError, RuntimeError) as error:
-                raise CheckpointError(
-                    "the checkpoint's optimizer state does not fit; it was changed or is damaged"
-                ) from error
+            self.restore(checkpoint)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Return to the state of a checkpoint; the plan stays.
+
+        Raises:
+            CheckpointError: the state does not fit.
+        """
+        self.network.load_state_dict(checkpoint.build().state_dict())
+        self.step = checkpoint.step
+        try:
+            self.optimizer.load_state_dict(checkpoint.optimizer)
+            _set_random(checkpoint.random)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(
+                "the checkpoint's optimizer state does not fit; it was changed or is damaged"
+            ) from error
 
     def train_step(self, crops: Tensor) -> Losses:
         """Take one step of Adam on a batch.
 
         Args:
-            crops: photos, uint8 N×3×S×S on any device.
+            crops: this process's share of the photos, uint8 N×3×S×S on any device.
 
         Returns:
-            The losses before the step, detached, on the device.
+            The losses of the share before the step, detached, on the device.
         """
-        rate = self.config.learning_rate * learning_rate_factor(self.step, steps=self.config.steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        photos = crops.to(self.device, non_blocking=True, memory_format=self.layout).float() / 255
-        with torch.autocast(
-            self.device.type, dtype=self.precision, enabled=self.precision != torch.float32
-        ):
-            losses: Losses = self.objective(self.network(photos), photos)
+            group["lr"] = learning_rate(self.plan, step=self.step)
+        losses = self._losses(self.parallel, crops)
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.step += 1
         return Losses(*(term.detach() for term in losses))
+
+    def validate(self, crops: Tensor) -> Losses:
+        """Measure the losses on photos, uint8 N×3×S×S, without learning from them."""
+        with torch.no_grad():
+            shares = [self._losses(self.network, photo[None]) for photo in crops]
+        return Losses(*(torch.stack(terms).mean() for terms in zip(*shares, strict=True)))
+
+    def _losses(self, network: nn.Module, crops: Tensor) -> Losses:
+        photos = crops.to(self.device, non_blocking=True, memory_format=self.layout).float() / 255
+        with torch.autocast(
+            self.device.type, dtype=self.precision, enabled=self.precision != torch.float32
+        ):
+            losses: Losses = self.objective(network(photos), photos)
+        return losses
 
     def stylize(self, photos: Tensor) -> Tensor:
         """Stylize photos, float N×3×H×W in [0, 1] to the same, clamped, on the CPU."""
@@ -95,39 +138,35 @@ class Trainer:
             stylized: Tensor = self.network(photos.to(self.device))
         return stylized.clamp(0, 1).cpu()
 
-    def checkpoint(self, *, fingerprints: dict[str, str], seconds: float) -> Checkpoint:
+    def checkpoint(
+        self, *, fingerprints: dict[str, str], validations: list[float], seconds: float
+    ) -> Checkpoint:
         """Take the state of the run."""
         return Checkpoint(
             config=self.config,
+            plan=self.plan,
             step=self.step,
             network=self.network.state_dict(),
             optimizer=self.optimizer.state_dict(),
             fingerprints=fingerprints,
             random=_get_random(),
+            validations=validations,
             seconds=seconds,
         )
-
-
-def learning_rate_factor(step: int, *, steps: int) -> float:
-    """Share of the peak learning rate at a step: a linear warm-up, then half a cosine to 0.
-
-    A pure function, so that a resumed run needs no scheduler state.
-    """
-    warm_up = max(1, round(WARM_UP * steps))
-    if step < warm_up:
-        return (step + 1) / warm_up
-    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
 
 
 def build_objective(config: TrainingConfig) -> PerceptualLoss:
     """Build the configured loss, with the style picture's targets computed, on the CPU.
 
+    Without a configured style weight it is 1, until a `Trainer` sets the planned one.
+
     Raises:
         ConfigError: a layer or loss network does not exist.
         ImageError: the style picture cannot be read.
-        WeightsError: the VGG weights cannot be had or do not fit.
+        DataError: it is too small, or of one colour.
+        WeightsError: the weights cannot be had or do not fit.
     """
-    style = read_style(Path(config.style), size=config.style_size)
+    style = read_style(Path(config.style), size=style_side(config.stroke_size))
     features = load_vgg(
         loss_network=config.loss_network,
         layers={*config.content_layers, *config.style_layers},
@@ -147,14 +186,12 @@ def configured_loss(
         style_layers=config.style_layers,
         style_layer_weights=config.layer_weights,
         content_weight=config.content_weight,
-        style_weight=config.style_weight,
+        style_weight=1.0 if config.style_weight is None else config.style_weight,
         total_variation_weight=config.total_variation_weight,
     )
 
 
-def _network(config: TrainingConfig, checkpoint: Checkpoint | None) -> TransformerNetwork:
-    if checkpoint is not None:
-        return checkpoint.build()
+def _network(config: TrainingConfig) -> TransformerNetwork:
     if config.start_from is None:
         return build_network(preset=config.preset, width=config.width)
     other = load_checkpoint(Path(config.start_from))

@@ -13,7 +13,12 @@ from torch import Tensor, nn
 from faststyle.errors import ConfigError, WeightsError
 from faststyle.training.tensors import load_tensors
 
-BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+LITE = "lite"
+"""The bundled loss network: a thin VGG-19 distilled by `faststyle.training.distill`."""
+
+LITE_WEIGHTS = Path(__file__).with_name("lite.pth")
+
+BLOCKS = {LITE: (2, 2, 4, 4, 1), "vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 """Convolutions in each block; a max pooling follows every block."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -21,10 +26,10 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def layer_names(loss_network: str) -> list[str]:
-    """Name the activations of a VGG from shallow to deep, such as relu1_2.
+    """Name the activations of a loss network from shallow to deep, such as relu1_2.
 
     Raises:
-        ConfigError: the loss network is neither vgg16 nor vgg19.
+        ConfigError: no loss network has that name.
     """
     if loss_network not in BLOCKS:
         raise ConfigError(
@@ -35,6 +40,15 @@ def layer_names(loss_network: str) -> list[str]:
         for block, count in enumerate(BLOCKS[loss_network], start=1)
         for convolution in range(1, count + 1)
     ]
+
+
+def convolution_keys(loss_network: str) -> dict[str, str]:
+    """Key of each layer's convolution in torchvision's state dict, such as features.5."""
+    # Each convolution is followed by a ReLU, and each block by a pooling.
+    return {
+        name: f"features.{2 * place + int(name[4]) - 1}"
+        for place, name in enumerate(layer_names(loss_network))
+    }
 
 
 class VggFeatures(nn.Module):
@@ -55,7 +69,7 @@ class VggFeatures(nn.Module):
         Args:
             state: ``features.N.weight`` and ``features.N.bias``; may stop early and may
                 be thinner than the published network.
-            loss_network: ``"vgg16"`` or ``"vgg19"``.
+            loss_network: one of `BLOCKS`.
             layers: names of the activations to return, such as ``relu2_2``.
 
         Raises:
@@ -65,23 +79,27 @@ class VggFeatures(nn.Module):
         super().__init__()
         self.layers = frozenset(layers)
         names = layer_names(loss_network)
+        keys = convolution_keys(loss_network)
         _require_known(self.layers, names=names, loss_network=loss_network)
         last = max((names.index(name) for name in self.layers), default=-1)
         self.stages = nn.ModuleDict()
-        index, channels = 0, 3
+        channels = 3
         for name in names[: last + 1]:
-            stage: list[nn.Module] = []
-            if name.endswith("_1") and name != "relu1_1":
-                stage.append(nn.MaxPool2d(2))
-                index += 1
-            convolution = _convolution(state, index=index, channels_in=channels, name=name)
-            stage += [convolution, nn.ReLU(inplace=True)]
-            self.stages[name] = nn.Sequential(*stage)
+            convolution = _convolution(state, key=keys[name], channels_in=channels, name=name)
+            pooled = name.endswith("_1") and name != "relu1_1"
+            pooling = [nn.MaxPool2d(2)] if pooled else []
+            self.stages[name] = nn.Sequential(*pooling, convolution, nn.ReLU(inplace=True))
             channels = convolution.out_channels
-            index += 2
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
         self.requires_grad_(False)
+
+    def convolution(self, layer: str) -> nn.Conv2d:
+        """Return the convolution of a layer."""
+        (convolution,) = (
+            module for module in self.stages[layer].modules() if isinstance(module, nn.Conv2d)
+        )
+        return convolution
 
     def forward(self, images: Tensor, *, until: str | None = None) -> dict[str, Tensor]:
         """Compute the requested activations.
@@ -107,12 +125,13 @@ class VggFeatures(nn.Module):
 def load_vgg(
     *, loss_network: str, layers: Iterable[str], weights: Path | None = None
 ) -> VggFeatures:
-    """Build the loss network with torchvision's ImageNet weights or those of a file.
+    """Build a loss network.
 
     Args:
-        loss_network: ``"vgg16"`` or ``"vgg19"``.
+        loss_network: one of `BLOCKS`.
         layers: names of the activations to return.
-        weights: a state dict in torchvision's layout; None downloads torchvision's own.
+        weights: a state dict in torchvision's layout; None takes the bundled weights of
+            ``lite``, and downloads torchvision's ImageNet weights of the others.
 
     Raises:
         ConfigError: the loss network or a layer does not exist.
@@ -120,12 +139,28 @@ def load_vgg(
     """
     layers = tuple(layers)
     _require_known(layers, names=layer_names(loss_network), loss_network=loss_network)
+    if weights is None and loss_network == LITE:
+        weights = LITE_WEIGHTS
     if weights is None:
         return VggFeatures(_download(loss_network), loss_network=loss_network, layers=layers)
     try:
-        return VggFeatures(_read(weights), loss_network=loss_network, layers=layers)
+        return VggFeatures(read_weights(weights), loss_network=loss_network, layers=layers)
     except WeightsError as error:
         raise WeightsError(f"{weights}: {error}") from error
+
+
+def read_weights(path: Path) -> Mapping[str, Tensor]:
+    """Read a state dict.
+
+    Raises:
+        WeightsError: the file is missing, or no state dict.
+    """
+    try:
+        return load_tensors(path)
+    except OSError as error:
+        raise WeightsError(f"{error.strerror}; check the path") from error
+    except ValueError as error:
+        raise WeightsError("not a PyTorch state dict; pass a .pth file of VGG weights") from error
 
 
 def _require_known(layers: Iterable[str], *, names: list[str], loss_network: str) -> None:
@@ -137,18 +172,18 @@ def _require_known(layers: Iterable[str], *, names: list[str], loss_network: str
 
 
 def _convolution(
-    state: Mapping[str, Tensor], *, index: int, channels_in: int, name: str
+    state: Mapping[str, Tensor], *, key: str, channels_in: int, name: str
 ) -> nn.Conv2d:
-    weight, bias = (state.get(f"features.{index}.{part}") for part in ("weight", "bias"))
+    weight, bias = (state.get(f"{key}.{part}") for part in ("weight", "bias"))
     if not isinstance(weight, Tensor) or not isinstance(bias, Tensor):
         raise WeightsError(
-            f"the weights stop before {name} (no features.{index}); "
+            f"the weights stop before {name} (no {key}); "
             "use weights that reach it, or ask for shallower layers"
         )
     channels_out = len(weight)
     if weight.shape != (channels_out, channels_in, 3, 3) or bias.shape != (channels_out,):
         raise WeightsError(
-            f"features.{index} has shape {tuple(weight.shape)} where {name} needs "
+            f"{key} has shape {tuple(weight.shape)} where {name} needs "
             f"(channels, {channels_in}, 3, 3); use weights of this VGG in torchvision's layout"
         )
     convolution = nn.Conv2d(channels_in, channels_out, 3, padding=1, padding_mode="reflect")
@@ -169,15 +204,6 @@ def _download(loss_network: str) -> Mapping[str, Tensor]:
             "download them elsewhere and pass the file with --vgg-weights FILE"
         ) from error
     return state
-
-
-def _read(path: Path) -> Mapping[str, Tensor]:
-    try:
-        return load_tensors(path)
-    except OSError as error:
-        raise WeightsError(f"{error.strerror}; check the path given to --vgg-weights") from error
-    except ValueError as error:
-        raise WeightsError("not a PyTorch state dict; pass a .pth file of VGG weights") from error
 
 
 def _first_line(error: BaseException) -> str:

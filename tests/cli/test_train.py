@@ -19,12 +19,29 @@ from tests.conftest import Paint, blotches
 
 @pytest.fixture
 def arguments(paint: Paint, vgg_weights: Path, tmp_path: Path) -> list[str]:
-    for seed in range(3):
+    for seed in range(8):
         paint(f"photos/{seed}.jpg", height=70, width=70, seed=seed)
     return [
-        *("train", str(paint("stripes.png", seed=9)), "--content", str(tmp_path / "photos")),
-        *("--out", str(tmp_path / "run"), "--vgg-weights", str(vgg_weights)),
-        *("--width", "2", "--style-size", "64", "--crop-size", "64", "--batch-size", "1"),
+        *(
+            "train",
+            str(paint("stripes.png", height=64, width=64, seed=9)),
+            "--content",
+            str(tmp_path / "photos"),
+        ),
+        *("--out", str(tmp_path / "run"), "--loss-network", "vgg19"),
+        *("--vgg-weights", str(vgg_weights)),
+        *(
+            "--width",
+            "2",
+            "--stroke-size",
+            "1",
+            "--style-weight",
+            "10",
+            "--crop-size",
+            "64",
+            "--batch-size",
+            "1",
+        ),
         *("--device", "cpu", "--workers", "0", "--precision", "float32"),
     ]
 
@@ -106,6 +123,8 @@ def test_a_resumed_run_keeps_its_settings(
     [
         (["--content", "/nonesuch"], "/nonesuch: no such folder"),
         (["--vgg-weights", "/nonesuch.pth"], "/nonesuch.pth: No such file"),
+        (["--steps", "5", "--minutes", "1"], "give --steps or --minutes, not both"),
+        (["--intensity", "5"], "give --style-weight or --intensity, not both"),
         (["--style-layers", "relu9_9"], "vgg19 has no layer 'relu9_9'"),
         (["--content-layers", "relu5_3"], "stop before relu5_2"),
         (["--loss-network", "alexnet"], "no loss network is called 'alexnet'"),

@@ -9,6 +9,7 @@ from faststyle.errors import CheckpointError
 from faststyle.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from faststyle.training.config import TrainingConfig
 from faststyle.training.network import build_network
+from tests.conftest import PLAN
 
 
 @pytest.fixture
@@ -16,11 +17,13 @@ def checkpoint() -> Checkpoint:
     config = TrainingConfig(style="style.jpg", content="photos", width=2)
     return Checkpoint(
         config=config,
+        plan=PLAN,
         step=12,
         network=build_network(preset="johnson", width=2).state_dict(),
         optimizer={"state": {}, "param_groups": []},
         fingerprints={"content": "abc"},
         random={"cpu": torch.get_rng_state()},
+        validations=[2.0],
         seconds=1.5,
     )
 

@@ -15,7 +15,7 @@ def _config(**changes: Any) -> TrainingConfig:
 
 
 def test_configuration_survives_json() -> None:
-    config = _config(style_layers=("relu1_1",), style_layer_weights=(2.0,), vgg_weights="w.pth")
+    config = _config(style_layers=("relu1_1",), style_layer_weights=(2.0,), loss_network="vgg19")
     assert TrainingConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
@@ -29,7 +29,12 @@ def test_configuration_survives_json() -> None:
         ({"content_weight": -1}, "--content-weight"),
         ({"style_weight": float("nan")}, "--style-weight"),
         ({"crop_size": 32}, "--crop-size must be at least 64"),
-        ({"style_size": 8}, "--style-size"),
+        ({"stroke_size": 0.5}, "--stroke-size goes from 1 to 10"),
+        ({"intensity": 11}, "--intensity goes from 1 to 10"),
+        ({"intensity": None}, "give --intensity or --style-weight"),
+        ({"minutes": 0}, "--minutes must be above 0"),
+        ({"minutes": None}, "give --minutes or --steps"),
+        ({"vgg_weights": "w.pth"}, "--vgg-weights needs --loss-network vgg16 or vgg19"),
         ({"batch_size": 0}, "--batch-size"),
         ({"steps": 0}, "--steps"),
         ({"style_weight": float("inf")}, "--style-weight"),

@@ -14,7 +14,8 @@ from faststyle.training.data import (
     PhotoCrops,
     find_photos,
     load_batches,
-    read_previews,
+    read_photo,
+    read_squares,
     read_style,
 )
 from tests.conftest import Paint
@@ -107,8 +108,26 @@ def test_find_photos_explains_what_is_missing(tmp_path: Path) -> None:
         find_photos(tmp_path)
 
 
+def test_a_few_photos_are_too_few(paint: Paint, tmp_path: Path) -> None:
+    for seed in range(7):
+        paint(f"{seed}.png")
+    with pytest.raises(DataError, match=r"only 7 pictures; a style needs 8"):
+        find_photos(tmp_path)
+
+
+@pytest.mark.parametrize(("count", "aside"), [(8, 1), (30, 3), (400, 16)])
+def test_some_photos_are_kept_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, aside: int
+) -> None:
+    paths = [tmp_path / f"{number}.jpg" for number in range(count)]
+    monkeypatch.setattr("faststyle.training.data.find_pictures", lambda *_, **__: paths)
+    photos = find_photos(tmp_path)
+    assert len(photos.validation) == aside
+    assert sorted([*photos.training, *photos.validation]) == sorted(paths)
+
+
 def test_read_style_scales_the_shorter_side(paint: Paint) -> None:
-    style = read_style(paint("style.png", height=50, width=100), size=64)
+    style = read_style(paint("style.png", height=70, width=140), size=64)
     assert style.shape == (1, 3, 64, 128)
     assert style.min() >= 0
     assert style.max() <= 1
@@ -117,12 +136,34 @@ def test_read_style_scales_the_shorter_side(paint: Paint) -> None:
 
 
 def test_a_style_of_16_bits_is_not_clipped(tmp_path: Path) -> None:
-    grey = Image.fromarray(np.full((64, 64), 0x8000, np.uint16))
+    grey = Image.fromarray(np.full((64, 64), [0x6000, 0xA000] * 32, np.uint16))
     grey.save(tmp_path / "grey.png")
     assert read_style(tmp_path / "grey.png", size=64).mean().item() == pytest.approx(0.5, abs=0.01)
 
 
-def test_read_previews_skips_what_it_cannot_read(photos: list[Path]) -> None:
+def test_read_squares_skips_what_it_cannot_read(photos: list[Path]) -> None:
     photos[0].write_text("not a picture")
-    assert read_previews(photos, size=32).shape == (4, 3, 32, 32)
-    assert read_previews([photos[0]], size=32).shape == (0, 3, 32, 32)
+    assert read_squares(photos, size=32).shape == (4, 3, 32, 32)
+    assert read_squares([photos[0]], size=32).shape == (0, 3, 32, 32)
+
+
+def test_read_photo_keeps_the_shape_of_the_photo(paint: Paint) -> None:
+    photo = read_photo(paint("photo.png", height=40, width=60), height=20)
+    assert photo.shape == (1, 3, 20, 30)
+    assert 0 <= photo.min() < photo.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("height", "pixels", "message"),
+    [
+        (20, [0, 255], r"style\.png: 64×20 pixels are too few .* at least 64"),
+        (64, [90, 91], r"style\.png: of one colour"),
+    ],
+)
+def test_a_style_picture_without_a_style_is_one_line(
+    tmp_path: Path, height: int, pixels: list[int], message: str
+) -> None:
+    path = tmp_path / "style.png"
+    Image.fromarray(np.full((height, 64), pixels * 32, np.uint8)).save(path)
+    with pytest.raises(DataError, match=message):
+        read_style(path, size=64)

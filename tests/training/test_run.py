@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ import torch
 from PIL import Image
 
 import faststyle
-from faststyle.errors import CheckpointError, DivergenceError, TrainingError
+from faststyle.errors import CheckpointError, DivergenceError, ImageError, TrainingError
+from faststyle.training.calibration import GROWTH
 from faststyle.training.checkpoint import load_checkpoint
 from faststyle.training.config import RunOptions, TrainingConfig
+from faststyle.training.plan import BATCH_SIZES
 from faststyle.training.run import Progress, RunResult, train
-from faststyle.training.trainer import learning_rate_factor
+from faststyle.training.schedule import learning_rate_factor
 from tests.conftest import Paint, blotches
 
 PLAIN = RunOptions(device="cpu", workers=0)
@@ -25,16 +28,18 @@ PLAIN = RunOptions(device="cpu", workers=0)
 
 @pytest.fixture
 def config(paint: Paint, vgg_weights: Path) -> TrainingConfig:
-    for seed in range(4):
+    for seed in range(8):
         photo = paint(f"photos/{seed}.jpg", height=80, width=96, seed=seed)
     return TrainingConfig(
         style=str(paint("stripes.png", height=64, width=64, seed=9)),
         content=str(photo.parent),
         width=2,
+        loss_network="vgg19",
         vgg_weights=str(vgg_weights),
-        style_size=64,
+        stroke_size=1,
         crop_size=64,
         batch_size=2,
+        style_weight=10.0,
         steps=6,
         precision="float32",
     )
@@ -55,8 +60,8 @@ def _train(
     return result, seen
 
 
-def _rows(out: Path) -> list[dict[str, str]]:
-    with open(out / "log.csv", newline="") as file:
+def _rows(out: Path, *, log: str = "log.csv") -> list[dict[str, str]]:
+    with open(out / log, newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -70,13 +75,17 @@ def test_a_run_leaves_a_model_a_checkpoint_a_log_and_previews(
     assert sorted(str(path.relative_to(out)) for path in out.rglob("*.*")) == [
         "checkpoint.pt",
         "log.csv",
+        "losses.png",
         "model.onnx",
+        "previews.png",
         "previews/step_000003.png",
         "previews/step_000006.png",
+        "validation.csv",
     ]
     assert [row["step"] for row in _rows(out)] == ["1", "4", "6"]
+    assert [row["step"] for row in _rows(out, log="validation.csv")] == ["3", "6"]
     with Image.open(out / "previews" / "step_000006.png") as preview:
-        assert preview.size == (4 * 384, 2 * 384)
+        assert preview.size == (384, 2 * 320)  # the one photo kept aside has 96×80 pixels
     photo = blotches(33, 45)
     stylized = faststyle.load(out / "model.onnx")(photo)
     with torch.no_grad():
@@ -123,27 +132,88 @@ def test_a_finished_run_resumed_writes_its_model_again(
     assert (tmp_path / "model.onnx").exists()
 
 
-def test_divergence_stops_and_keeps_the_last_good_checkpoint(
+def test_a_diverging_run_goes_back_and_goes_on_slower(
     config: TrainingConfig, tmp_path: Path
 ) -> None:
     _train(config, tmp_path, stop_after=2)
-    good = (tmp_path / "checkpoint.pt").read_bytes()
     checkpoint = load_checkpoint(tmp_path / "checkpoint.pt")
     next(iter(checkpoint.network.values()))[0] = float("nan")
-    with pytest.raises(
-        DivergenceError, match=r"NaN or infinite.*checkpoint is kept.*--learning-rate"
-    ):
-        train(config, out=tmp_path, resume=checkpoint, options=PLAIN)
-    assert (tmp_path / "checkpoint.pt").read_bytes() == good
+    notices: list[str] = []
+    result = train(config, out=tmp_path, resume=checkpoint, options=PLAIN, on_notice=notices.append)
+    assert result.finished
+    assert notices[-1] == (
+        "the losses became NaN or infinite by step 6: "
+        "back to step 2 with half the learning rate, 0.001"
+    )
+    last = load_checkpoint(tmp_path / "checkpoint.pt")
+    assert last.plan.learning_rate == config.learning_rate / 2
+    assert all(bool(torch.isfinite(weight).all()) for weight in last.network.values())
+    assert [row["step"] for row in _rows(tmp_path)] == ["1", "2", "6"]
 
 
-def test_divergence_before_the_first_checkpoint_promises_none(
+def test_a_run_that_always_diverges_gives_up(config: TrainingConfig, tmp_path: Path) -> None:
+    config = dataclasses.replace(config, content_weight=3e38, style_weight=3e38)
+    with pytest.raises(DivergenceError, match=r"again after 4 returns .*--learning-rate"):
+        _train(config, tmp_path)
+    assert load_checkpoint(tmp_path / "checkpoint.pt").step == 0
+
+
+def test_a_flat_run_ends_early(config: TrainingConfig, tmp_path: Path) -> None:
+    config = dataclasses.replace(config, steps=400, learning_rate=1e-9)
+    notices: list[str] = []
+    options = dataclasses.replace(PLAIN, preview_every=5, stop_when_flat=True)
+    result = train(config, out=tmp_path, options=options, on_notice=notices.append)
+    assert result.finished
+    assert result.step == 27  # five validations, then a tenth of their steps to cool down
+    assert "flat at step 25: ends after step 27" in notices
+    assert load_checkpoint(tmp_path / "checkpoint.pt").plan.cooling_from == 25
+
+
+def test_a_timed_run_plans_its_steps_and_keeps_the_plan(
     config: TrainingConfig, tmp_path: Path
 ) -> None:
-    config = dataclasses.replace(config, content_weight=3e38, style_weight=3e38)
-    with pytest.raises(DivergenceError, match=r"start again with a lower --learning-rate$"):
-        _train(config, tmp_path)
-    assert not (tmp_path / "checkpoint.pt").exists()
+    config = dataclasses.replace(config, steps=None, minutes=0.05, batch_size=None)
+    started = time.monotonic()
+    result, seen = _train(config, tmp_path, stop_after=2)
+    assert not result.finished
+    plan = load_checkpoint(tmp_path / "checkpoint.pt").plan
+    assert plan.steps == seen[0].steps > 2
+    assert plan.batch_size in BATCH_SIZES
+    result, _ = _train(config, tmp_path, resume=True)
+    assert result.step == plan.steps
+    assert time.monotonic() - started < 60
+
+
+def test_intensity_is_calibrated_to_the_style(config: TrainingConfig, tmp_path: Path) -> None:
+    weights = []
+    for number, intensity in enumerate((3.0, 8.0)):
+        config = dataclasses.replace(config, style_weight=None, intensity=intensity, steps=1)
+        _train(config, tmp_path / str(number))
+        weights.append(load_checkpoint(tmp_path / str(number) / "checkpoint.pt").plan.style_weight)
+    assert weights[1] == pytest.approx(GROWTH**5 * weights[0])
+
+
+def test_the_users_own_photos_are_previewed(
+    config: TrainingConfig, tmp_path: Path, paint: Paint
+) -> None:
+    own = tuple(str(paint(f"own/{side}.png", height=side, width=90)) for side in (30, 90))
+    options = dataclasses.replace(PLAIN, preview=own)
+    train(config, out=tmp_path / "run", options=options)
+    with Image.open(tmp_path / "run" / "previews" / "step_000001.png") as preview:
+        assert preview.size == (960 + 320, 2 * 320)
+    missing = dataclasses.replace(PLAIN, preview=("missing.jpg",))
+    with pytest.raises(ImageError, match=r"missing\.jpg"):
+        train(config, out=tmp_path / "other", options=missing)
+
+
+def test_tensorboard_is_written_on_request(config: TrainingConfig, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    train(config, out=tmp_path, options=dataclasses.replace(PLAIN, tensorboard=True))
+    (events,) = (tmp_path / "tensorboard").iterdir()
+    content = events.read_bytes()
+    assert b"training/style" in content
+    assert b"validation/total" in content
+    assert b"preview" in content
 
 
 @pytest.mark.parametrize(("setting", "name"), [("style", "style"), ("vgg_weights", "vgg weights")])
@@ -216,7 +286,7 @@ def test_a_full_disk_is_named_and_leaves_no_half_file(
 
 
 def test_unreadable_photos_are_counted(config: TrainingConfig, tmp_path: Path) -> None:
-    bad = Path(config.content) / "0.jpg"
+    bad = Path(config.content) / "1.jpg"
     bad.write_text("not a picture")
     result, _ = _train(config, tmp_path / "run")
     assert result.unreadable == (str(bad),)
@@ -224,7 +294,7 @@ def test_unreadable_photos_are_counted(config: TrainingConfig, tmp_path: Path) -
 
 def test_changed_photos_are_noticed(config: TrainingConfig, tmp_path: Path) -> None:
     _train(config, tmp_path / "run", stop_after=2)
-    (Path(config.content) / "0.jpg").unlink()
+    (Path(config.content) / "0.jpg").rename(Path(config.content) / "9.jpg")
     notices: list[str] = []
     train(
         config,

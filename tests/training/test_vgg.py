@@ -40,7 +40,7 @@ def test_features_are_those_of_torchvision(loss_network: str) -> None:
 def test_layer_names() -> None:
     assert layer_names("vgg16")[:5] == ["relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1"]
     assert len(layer_names("vgg19")) == 16
-    with pytest.raises(ConfigError, match="'vgg11': choose from vgg16, vgg19"):
+    with pytest.raises(ConfigError, match="'vgg11': choose from lite, vgg16, vgg19"):
         layer_names("vgg11")
 
 

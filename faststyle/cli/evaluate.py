@@ -1,0 +1,210 @@
+"""``faststyle evaluate``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from faststyle.cli.options import add_overwrite, require_training_packages, words
+from faststyle.errors import ConfigError, DataError, ModelError
+from faststyle.files import find_pictures, refuse_existing
+from faststyle.foreign import ForeignStylizer
+from faststyle.gallery import resolve
+from faststyle.images import save_picture
+from faststyle.session import open_model
+from faststyle.stylizer import Stylizer, read_card
+from faststyle.training.config import (
+    DEVICES,
+    SMALLEST_CROP,
+    RunOptions,
+    TrainingConfig,
+    style_side,
+)
+
+if TYPE_CHECKING:
+    from faststyle.training.evaluate import Evaluation, Repaint
+
+OUT = Path("evaluation")
+TABLE = "evaluation.csv"
+SHEET = "evaluation.png"
+
+PHOTO_SIDE = 256
+STYLE_WEIGHT = 10.0
+"""The same for all models, so that their totals can be compared."""
+
+NAMED = 3
+"""Unreadable photos that are named."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument(
+        "models",
+        nargs="+",
+        metavar="MODEL",
+        help="an ONNX file of faststyle or of others, or the name of a bundled style",
+    )
+    parser.add_argument("--style", type=Path, required=True, metavar="FILE", help="style picture")
+    parser.add_argument(
+        "--content", type=Path, required=True, metavar="DIR", help="folder of photos to repaint"
+    )
+    parser.add_argument(
+        "--max-photos", type=int, metavar="N", help="take N of them, spread over the folder"
+    )
+    parser.add_argument(
+        "--size",
+        type=int,
+        default=PHOTO_SIDE,
+        metavar="PIXELS",
+        help=f"shorter side that photos are scaled to (default: {PHOTO_SIDE})",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=OUT, metavar="DIR", help=f"folder to write (default: {OUT})"
+    )
+    add_overwrite(parser)
+    _add_loss_options(parser.add_argument_group("losses"))
+
+
+def _add_loss_options(group: argparse._ArgumentGroup) -> None:
+    known = TrainingConfig
+    for option, parse, default, metavar, text in (
+        ("loss-network", str, known.loss_network, "NAME", "lite, vgg16 or vgg19"),
+        ("vgg-weights", Path, None, "FILE", "its weights, in place of torchvision's download"),
+        ("content-layers", words, known.content_layers, "NAMES", "layers of the content loss"),
+        ("style-layers", words, known.style_layers, "NAMES", "layers of the style loss"),
+        ("stroke-size", float, known.stroke_size, "S", "as for training, from 1 to 10"),
+        ("style-weight", float, STYLE_WEIGHT, "X", "weight of the style loss in the total"),
+        ("device", str, RunOptions.device, "NAME", f"where to compute them: {', '.join(DEVICES)}"),
+    ):
+        shown = ",".join(default) if isinstance(default, tuple) else default
+        group.add_argument(
+            f"--{option}",
+            type=parse,
+            default=default,
+            metavar=metavar,
+            help=text if default is None else f"{text} (default: {shown})",
+        )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Judge the models, print a table, and write it with a contact sheet."""
+    require_training_packages()
+    _check(options)
+    table, sheet = options.out / TABLE, options.out / SHEET
+    for path in (table, sheet):
+        refuse_existing(path, overwrite=options.overwrite)
+    photos = _choose_photos(options.content, without=options.out, most=options.max_photos)
+    models = _open_models(options.models)
+    # Only now, as torch takes seconds to import.
+    from faststyle.training.evaluate import draw_sheet, write_csv
+
+    evaluation = _evaluate(models, photos=photos, options=options)
+    write_csv(evaluation, table)
+    save_picture(draw_sheet(evaluation, style=options.style), sheet, overwrite=options.overwrite)
+    _print_table(evaluation)
+    print(f"\n{len(photos) - len(evaluation.unreadable)} photos: {table}, {sheet}")
+    if evaluation.unreadable:
+        named = ", ".join(map(str, evaluation.unreadable[:NAMED]))
+        more = ", …" if len(evaluation.unreadable) > NAMED else ""
+        print(
+            f"{len(evaluation.unreadable)} photos could not be read: {named}{more}",
+            file=sys.stderr,
+        )
+    return 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse values that make no sense, those of losses as training does."""
+    TrainingConfig(
+        style=str(options.style),
+        content=str(options.content),
+        loss_network=options.loss_network,
+        vgg_weights=options.vgg_weights,
+        content_layers=options.content_layers,
+        style_layers=options.style_layers,
+        stroke_size=options.stroke_size,
+        style_weight=options.style_weight,
+    )
+    if options.size < SMALLEST_CROP:
+        raise ConfigError(f"--size must be at least {SMALLEST_CROP}")
+    if options.max_photos is not None and options.max_photos < 1:
+        raise ConfigError("--max-photos must be at least 1")
+
+
+def _choose_photos(folder: Path, *, without: Path, most: int | None) -> list[Path]:
+    paths = list(find_pictures(folder, without=without))
+    if not paths:
+        raise DataError(f"{folder}: no folder with pictures; pass one of photos with --content")
+    count = min(most or len(paths), len(paths))
+    return [paths[place * len(paths) // count] for place in range(count)]
+
+
+def _open_models(named: Sequence[str]) -> dict[str, Repaint]:
+    """Open each model once, by a name of its own."""
+    paths = list(dict.fromkeys(resolve(name).absolute() for name in named))
+    return {_name(path, among=paths): _open(path) for path in paths}
+
+
+def _open(path: Path) -> Repaint:
+    model = open_model(path, device="cpu")
+    try:
+        return Stylizer(model, card=read_card(model, path=path))
+    except ModelError:
+        return ForeignStylizer(model, path=path)
+
+
+def _name(path: Path, *, among: Sequence[Path]) -> str:
+    """Name a model by its file, with as many folders as it takes to tell it from the others."""
+    for count in range(1, len(path.parts)):
+        name, *all_names = ((*each.parts[-count:-1], each.stem) for each in (path, *among))
+        if all_names.count(name) == 1:
+            return "/".join(name)
+    return str(path)
+
+
+def _evaluate(
+    models: dict[str, Repaint], *, photos: Sequence[Path], options: argparse.Namespace
+) -> Evaluation:
+    from faststyle.training.device import choose_device
+    from faststyle.training.evaluate import EvaluationSettings, evaluate
+    from faststyle.training.vgg import load_vgg
+
+    features = load_vgg(
+        loss_network=options.loss_network,
+        layers={*options.content_layers, *options.style_layers},
+        weights=options.vgg_weights,
+    )
+    settings = EvaluationSettings(
+        content_layers=options.content_layers,
+        style_layers=options.style_layers,
+        style_side=style_side(options.stroke_size),
+        photo_side=options.size,
+        content_weight=TrainingConfig.content_weight,
+        style_weight=options.style_weight,
+        total_variation_weight=TrainingConfig.total_variation_weight,
+    )
+    with tqdm(total=len(photos), unit="photo", disable=None) as bar:
+        return evaluate(
+            models,
+            style=options.style,
+            photos=photos,
+            features=features.to(choose_device(options.device)),
+            settings=settings,
+            on_progress=bar.update,
+        )
+
+
+def _print_table(evaluation: Evaluation) -> None:
+    means = evaluation.means()
+    rows = [["model", *evaluation.rows[0].losses]]
+    for model, losses in means.items():
+        rows.append([model, *(f"{loss:.4f}" for loss in losses.values())])
+    first, *widths = (max(map(len, column)) for column in zip(*rows, strict=True))
+    for name, *cells in rows:
+        numbers = (f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+        print("  ".join([f"{name:<{first}}", *numbers]))

@@ -1,0 +1,63 @@
+"""Deciding at the start of a run what its configuration leaves open."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+from faststyle.training.config import Plan, TrainingConfig
+
+BATCH_SIZES = (8, 4, 2)
+"""What a timed run chooses from."""
+
+ENOUGH_STEPS = 2000
+"""A larger batch is taken only if it leaves so many steps."""
+
+USUAL_BATCH = 4
+"""Photos in a step when the steps are given."""
+
+OVERHEAD = 0.05
+"""Share of a timed run that goes into checkpoints, previews, validations and the export."""
+
+
+def make_plan(
+    config: TrainingConfig,
+    *,
+    style_weight: float,
+    precision: str,
+    processes: int,
+    seconds_per_step: Callable[[Plan], float],
+    elapsed: Callable[[], float],
+) -> Plan:
+    """Decide on the steps and the batch size.
+
+    Args:
+        config: what was asked.
+        style_weight: the calibrated or given one.
+        precision: float32 or bfloat16.
+        processes: how many share a batch.
+        seconds_per_step: measures a plan on this machine; asked only if the steps follow
+            from the minutes.
+        elapsed: seconds of the minutes that have passed.
+    """
+    sizes = [size * processes // math.gcd(size, processes) for size in BATCH_SIZES]
+    usual = USUAL_BATCH * processes // math.gcd(USUAL_BATCH, processes)
+    plan = Plan(
+        steps=config.steps or 1,
+        batch_size=config.batch_size or usual,
+        style_weight=style_weight,
+        learning_rate=config.learning_rate,
+        precision=precision,
+    )
+    if config.steps is not None:
+        return plan
+    assert config.minutes is not None
+    for size in sizes if config.batch_size is None else [config.batch_size]:
+        plan = replace(plan, batch_size=size)
+        seconds = seconds_per_step(plan)
+        left = 60 * config.minutes * (1 - OVERHEAD) - elapsed()
+        plan = replace(plan, steps=max(1, math.floor(left / seconds)))
+        if plan.steps >= ENOUGH_STEPS:
+            break
+    return plan

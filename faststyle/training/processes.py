@@ -1,0 +1,69 @@
+"""Several processes that train one network, started by torchrun, on one machine or more."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor, distributed
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Processes:
+    """This process among those that train together; each method is called by all of them."""
+
+    rank: int = 0
+    """Number of this process, from 0."""
+    count: int = 1
+    """Processes in all."""
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that decides and writes."""
+        return self.rank == 0
+
+    def agree(self, value: Value) -> Value:
+        """Return the first process's value, of any type that can be pickled."""
+        if self.count == 1:
+            return value
+        box = [value]
+        distributed.broadcast_object_list(box, src=0)
+        return box[0]
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Average a tensor over the processes."""
+        if self.count > 1:
+            distributed.all_reduce(values)
+        return values / self.count
+
+    def any(self, flag: bool) -> bool:
+        """Tell whether any process says so."""
+        if self.count == 1:
+            return flag
+        flags: list[bool] = [False] * self.count
+        distributed.all_gather_object(flags, flag)
+        return any(flags)
+
+
+@contextmanager
+def join_processes(device: torch.device) -> Iterator[Processes]:
+    """Join the processes that torchrun started, or be the only one.
+
+    Args:
+        device: where this process computes.
+    """
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
+        yield Processes()
+        return
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Processes(rank=distributed.get_rank(), count=count)
+    finally:
+        distributed.destroy_process_group()

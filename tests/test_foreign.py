@@ -1,0 +1,239 @@
+"""Files of other makers, built by hand from a few ONNX nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from faststyle.errors import ImageError, ModelError
+from faststyle.foreign import load_foreign
+from tests.conftest import blotches
+
+FIRST = ("n", 3, "h", "w")
+LAST = ("n", "h", "w", 3)
+
+Build = Callable[..., Path]
+Shape = Sequence[str | int | None]
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Build:
+    """Write an ONNX file whose nodes lead from ``x`` to ``y``, and return its path."""
+
+    def write(
+        nodes: Sequence[NodeProto],
+        *,
+        shape: Shape = FIRST,
+        kind: int = TensorProto.FLOAT,
+        kind_out: int = TensorProto.FLOAT,
+        inputs: Sequence[str] = ("x",),
+        **constants: NDArray[np.generic],
+    ) -> Path:
+        graph = helper.make_graph(
+            list(nodes),
+            "somebody's",
+            [helper.make_tensor_value_info(name, kind, shape) for name in inputs],
+            [helper.make_tensor_value_info("y", kind_out, None)],
+            [numpy_helper.from_array(value, name) for name, value in constants.items()],
+        )
+        model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
+        path = tmp_path / "foreign.onnx"
+        onnx.save(model, path)
+        return path
+
+    return write
+
+
+def _number(value: float) -> NDArray[np.float32]:
+    return np.array(value, np.float32)
+
+
+def _inverted(build: Build, *, white: float, shape: Shape = FIRST) -> Path:
+    return build(
+        [helper.make_node("Sub", ["white", "x"], ["y"])], shape=shape, white=_number(white)
+    )
+
+
+@pytest.mark.parametrize("white", [1, 255])
+@pytest.mark.parametrize("shape", [FIRST, LAST, (1, 3, None, None), (1, "h", "w", 3)])
+@pytest.mark.parametrize("size", [(40, 56), (41, 59), (1, 2)])
+def test_layout_and_range_are_found(
+    build: Build, white: float, shape: Shape, size: tuple[int, int]
+) -> None:
+    photo = blotches(*size)
+    assert np.array_equal(
+        load_foreign(_inverted(build, white=white, shape=shape))(photo), 255 - photo
+    )
+
+
+@pytest.mark.parametrize("white", [1, 255])
+def test_the_range_of_a_network_that_normalizes_is_found(build: Build, white: float) -> None:
+    """Instance normalization, as in pytorch/examples, hides the range of the input."""
+    path = build(
+        [
+            helper.make_node("InstanceNormalization", ["x", "spread", "middle"], ["y"]),
+        ],
+        spread=np.full(3, white / 4, np.float32),
+        middle=np.full(3, white / 2, np.float32),
+    )
+    stylizer = load_foreign(path)
+    photo = blotches(64, 64)
+    expected = (photo - photo.mean((0, 1))) / photo.std((0, 1)) * 255 / 4 + 255 / 2
+    assert np.abs(stylizer(photo) - expected.clip(0, 255)).max() <= 1
+
+
+def test_overshoot_is_clamped(build: Build) -> None:
+    path = build(
+        [
+            helper.make_node("Sub", ["x", "half"], ["centred"]),
+            helper.make_node("Mul", ["centred", "twice"], ["y"]),
+        ],
+        half=_number(0.5),
+        twice=_number(3),
+    )
+    photo = blotches(20, 20)
+    expected = ((photo / 255 - 0.5) * 3 * 255).clip(0, 255)
+    assert np.abs(load_foreign(path)(photo) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("side", [32, 45])
+def test_a_fixed_size_is_scaled_to_and_back(build: Build, side: int) -> None:
+    photo = blotches(70, 101)
+    inverted = load_foreign(_inverted(build, white=255, shape=(1, 3, side, side)))(photo)
+    assert inverted.shape == photo.shape
+    assert np.abs(inverted.astype(int) - (255 - photo)).mean() < 3
+
+
+def test_only_the_height_is_fixed(build: Build) -> None:
+    photo = blotches(70, 101)
+    inverted = load_foreign(_inverted(build, white=1, shape=(1, 3, 64, None)))(photo)
+    assert np.abs(inverted.astype(int) - (255 - photo)).mean() < 3
+
+
+def _halving(build: Build, *, scale: float) -> Path:
+    """A network that pools twice and enlarges, as if nothing were lost at the edges."""
+    return build(
+        [
+            helper.make_node("AveragePool", ["x"], ["half"], kernel_shape=[2, 2], strides=[2, 2]),
+            helper.make_node(
+                "AveragePool", ["half"], ["quarter"], kernel_shape=[2, 2], strides=[2, 2]
+            ),
+            helper.make_node("Resize", ["quarter", "", "scales"], ["y"], mode="nearest"),
+        ],
+        scales=np.array([1, 1, scale, scale], np.float32),
+    )
+
+
+@pytest.mark.parametrize("scale", [4.0, 4.25])
+def test_sizes_that_do_not_divide_come_back_whole(build: Build, scale: float) -> None:
+    photo = blotches(67, 101)
+    painted = load_foreign(_halving(build, scale=scale))(photo)
+    assert painted.shape == photo.shape
+    assert np.abs(painted.astype(int) - photo).mean() < 12
+
+
+def test_half_precision(build: Build) -> None:
+    path = build(
+        [helper.make_node("Sub", ["white", "x"], ["y"])],
+        kind=TensorProto.FLOAT16,
+        kind_out=TensorProto.FLOAT16,
+        white=np.array(1, np.float16),
+    )
+    photo = blotches(20, 30)
+    assert np.abs(load_foreign(path)(photo).astype(int) - (255 - photo)).max() <= 1
+
+
+@pytest.mark.parametrize("white", [1, 255])
+def test_bytes_in_and_floats_out(build: Build, white: float) -> None:
+    path = build(
+        [
+            helper.make_node("Cast", ["x"], ["float"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", ["float", "factor"], ["y"]),
+        ],
+        kind=TensorProto.UINT8,
+        shape=LAST,
+        factor=_number(white / 255),
+    )
+    photo = blotches(20, 30)
+    assert np.array_equal(load_foreign(path)(photo), photo)
+
+
+def test_our_own_file_gives_the_same_as_with_us(model_path: Path) -> None:
+    import faststyle
+
+    photo = blotches(32, 48)
+    ours = faststyle.load(model_path, device="cpu")
+    assert np.array_equal(load_foreign(model_path)(photo), ours(photo))
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind", "inputs", "found"),
+    [
+        (FIRST, TensorProto.FLOAT, ("x", "z"), "takes x: float n × 3 × h × w, z: float"),
+        (FIRST, TensorProto.INT64, ("x",), "takes x: int64 n × 3 × h × w"),
+        ((1, 1, 28, 28), TensorProto.FLOAT, ("x",), "takes x: float 1 × 1 × 28 × 28"),
+        ((4, 3, "h", "w"), TensorProto.FLOAT, ("x",), "takes x: float 4 × 3 × h × w"),
+        ((3, "h", "w"), TensorProto.FLOAT, ("x",), "takes x: float 3 × h × w"),
+    ],
+)
+def test_other_inputs_are_named(
+    build: Build, shape: Shape, kind: int, inputs: Sequence[str], found: str
+) -> None:
+    node = helper.make_node("Identity", ["x"], ["y"])
+    path = build([node], shape=shape, kind=kind, kind_out=kind, inputs=inputs)
+    with pytest.raises(ModelError, match=f"^{path}: {found}.*; supported is one picture in") as it:
+        load_foreign(path)
+    assert "\n" not in str(it.value)
+
+
+def test_an_output_that_is_no_picture_is_named(build: Build) -> None:
+    path = build(
+        [
+            helper.make_node("GlobalAveragePool", ["x"], ["p"]),
+            helper.make_node("Flatten", ["p"], ["y"]),
+        ]
+    )
+    with pytest.raises(ModelError, match="gives 1×3 for a picture; supported is"):
+        load_foreign(path)
+
+
+def test_an_output_without_numbers_is_named(build: Build) -> None:
+    path = build([helper.make_node("Div", ["x", "zero"], ["y"])], zero=_number(0))
+    with pytest.raises(ModelError, match="gives NaN or infinite values"):
+        load_foreign(path)
+
+
+def test_a_file_that_fails_is_named(build: Build) -> None:
+    """It says that it takes any size, and takes one."""
+    path = build([helper.make_node("Add", ["x", "w"], ["y"])], w=np.zeros((1, 3, 50, 50), "f4"))
+    with pytest.raises(ModelError, match="could not repaint a picture of 128×128 pixels; try"):
+        load_foreign(path)
+
+
+def test_a_picture_that_fails_is_named(build: Build) -> None:
+    path = build([helper.make_node("AveragePool", ["x"], ["y"], kernel_shape=[9, 9])])
+    stylizer = load_foreign(path)
+    assert stylizer(blotches(20, 20)).shape == (20, 20, 3)
+    with pytest.raises(ImageError, match="could not repaint a picture of 4×4 pixels"):
+        stylizer(blotches(3, 3))
+
+
+def test_weights_in_a_file_of_their_own(build: Build) -> None:
+    """Torch's newer exporter writes them so."""
+    path = _inverted(build, white=255)
+    model = onnx.load(path)
+    onnx.save(model, path, save_as_external_data=True, location="apart.data", size_threshold=0)
+    assert (path.parent / "apart.data").exists()
+    photo = blotches(20, 20)
+    assert np.array_equal(load_foreign(path)(photo), 255 - photo)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"none\.onnx: No such file"):
+        load_foreign(tmp_path / "none.onnx")
