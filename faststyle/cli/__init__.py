@@ -17,8 +17,10 @@ COMMANDS = {
     "styles": "list the bundled styles",
     "info": "show everything a model says of itself",
     "train": "learn a style from one picture and a folder of photos",
+    "sweep": "try intensities and stroke sizes in short runs, on one contact sheet",
     "export": "turn a training checkpoint into an ONNX model",
     "evaluate": "compare models by the losses of what they paint",
+    "distill": "make a thin loss network out of VGG-19 weights",
 }
 
 INTERRUPTED = 130

@@ -1,0 +1,158 @@
+"""Options that stand for the settings of a training run, and keep their defaults if left out."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from faststyle.cli.options import words
+from faststyle.errors import ConfigError
+from faststyle.training.config import DEVICES, RunOptions, TrainingConfig
+
+PATHS = ("style", "content", "vgg_weights", "start_from")
+
+EXCLUSIVE = (("steps", "minutes"), ("style_weight", "intensity"))
+"""Settings that decide the same; the first, when given, takes the place of the second."""
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `TrainingConfig` that every kind of run has."""
+    content = parser.add_argument_group("what to learn from")
+    add_setting(content, "content", str, "DIR", "folder of photos, searched recursively")
+    add_setting(content, "crop_size", int, "PIXELS", "side of the square crops of photos")
+    network = parser.add_argument_group("network")
+    add_setting(network, "preset", str, "NAME", "network design")
+    add_setting(network, "width", int, "N", "channels of its first layer")
+    add_setting(network, "start_from", str, "FILE", "checkpoint of another style to start from")
+    losses = parser.add_argument_group("losses")
+    add_setting(losses, "loss_network", str, "NAME", "lite, vgg16 or vgg19")
+    add_setting(losses, "vgg_weights", str, "FILE", "VGG weights, not torchvision's download")
+    add_setting(losses, "content_layers", words, "NAMES", "layers of the content loss")
+    add_setting(losses, "style_layers", words, "NAMES", "layers of the style loss")
+    add_setting(losses, "style_layer_weights", numbers, "NUMBERS", "a weight for each style layer")
+    add_setting(losses, "content_weight", float, "X", "weight of the content loss")
+    add_setting(losses, "total_variation_weight", float, "X", "weight of the total-variation loss")
+    steps = parser.add_argument_group("steps")
+    add_setting(steps, "minutes", float, "X", "time to train for")
+    add_setting(steps, "steps", int, "N", "steps to train for, in place of --minutes")
+    add_setting(steps, "batch_size", int, "N", "photos in a step, chosen for the time if left")
+    add_setting(steps, "learning_rate", float, "X", "peak learning rate")
+    add_setting(steps, "precision", str, "TYPE", "float32, bfloat16 or auto")
+    add_setting(steps, "seed", int, "N", "seed of weights, data order and augmentation")
+    card = parser.add_argument_group("what the model says of itself")
+    add_setting(card, "name", str, "TEXT", "name of the style, the picture's file name if left")
+    add_setting(card, "author", str, "TEXT", "who made the style picture")
+    add_setting(card, "license", str, "TEXT", "licence of the trained model")
+    add_setting(card, "source", str, "TEXT", "where the style picture comes from")
+
+
+def add_run_options(group: argparse._ArgumentGroup) -> None:
+    """Add the options of `RunOptions`; those left out keep its defaults."""
+    add_setting(group, "device", str, "NAME", f"where to train: {', '.join(DEVICES)}")
+    add_setting(group, "workers", int, "N", "processes that decode photos")
+    add_setting(group, "checkpoint_every", int, "N", "steps between two checkpoints")
+    add_setting(group, "preview_every", int, "N", "steps between two previews, of twenty if left")
+    group.add_argument(
+        "--preview",
+        nargs="+",
+        metavar="PHOTO",
+        default=argparse.SUPPRESS,
+        help="photos of yours to preview the style on",
+    )
+    group.add_argument(
+        "--stop-when-flat",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="end soon once the losses on photos kept aside no longer fall",
+    )
+    group.add_argument(
+        "--tensorboard",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="write the losses and previews for TensorBoard, too",
+    )
+
+
+def add_setting(
+    group: argparse._ArgumentGroup,
+    setting: str,
+    parse: Callable[[str], Any],
+    metavar: str,
+    text: str,
+) -> None:
+    """Add the option of one setting, left out of the namespace where it is not given."""
+    default = getattr(TrainingConfig, setting, getattr(RunOptions, setting, None))
+    group.add_argument(
+        flag(setting),
+        type=parse,
+        metavar=metavar,
+        default=argparse.SUPPRESS,
+        help=text if default in (None, "", ()) else f"{text} (default: {shown(default)})",
+    )
+
+
+def flag(setting: str) -> str:
+    """Name the option of a setting."""
+    return "--" + setting.replace("_", "-")
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """Read numbers between commas."""
+    try:
+        return tuple(float(word) for word in words(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not numbers between commas") from error
+
+
+def shown(value: object) -> str:
+    """Write a value as one gives it on the command line."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def given_config(options: argparse.Namespace) -> dict[str, Any]:
+    """Collect the settings of `TrainingConfig` that were given, with absolute paths."""
+    given = _given(options, TrainingConfig)
+    for path in given.keys() & set(PATHS):
+        given[path] = str(Path(given[path]).absolute())
+    return given
+
+
+def given_run_options(options: argparse.Namespace) -> RunOptions:
+    """Collect the run options that were given.
+
+    Raises:
+        ConfigError: one makes no sense.
+    """
+    return RunOptions(**_given(options, RunOptions))
+
+
+def _given(
+    options: argparse.Namespace, settings: type[TrainingConfig | RunOptions]
+) -> dict[str, Any]:
+    names = {field.name for field in fields(settings)}
+    return {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in vars(options).items()
+        if key in names
+    }
+
+
+def new_config(given: dict[str, Any]) -> TrainingConfig:
+    """Build a configuration from given settings.
+
+    Raises:
+        ConfigError: one is missing, makes no sense, or contradicts another.
+    """
+    for name, what in (("style", "a style picture"), ("content", "--content DIR")):
+        if name not in given:
+            raise ConfigError(f"training needs {what}; see faststyle train --help")
+    settings = dict(given)
+    for first, second in EXCLUSIVE:
+        if first in given and second in given:
+            raise ConfigError(f"give {flag(first)} or {flag(second)}, not both")
+        if first in given:
+            settings[second] = None
+    return TrainingConfig(**settings)

@@ -1,0 +1,199 @@
+"""Short runs over intensity and stroke size on one style, to choose from with the eyes."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PIL import Image
+
+import faststyle
+from faststyle.errors import TrainingError
+from faststyle.files import whole_file
+from faststyle.images import open_colors
+from faststyle.training.checkpoint import load_checkpoint
+from faststyle.training.config import RunOptions, TrainingConfig
+from faststyle.training.data import find_photos
+from faststyle.training.record import CHECKPOINT, LOSSES, VALIDATION
+from faststyle.training.run import MODEL, Progress, train
+from faststyle.training.sheets import contact_sheet
+
+START = "start"
+"""Folder of the network that all cells start from."""
+
+START_SHARE = 1 / 3
+"""Share of the time for it: strokes and colours are learnt once, not in every cell."""
+
+SHEET = "sweep.png"
+TABLE = "sweep.csv"
+
+SHOWN_PHOTOS = 2
+SHOWN_SIDE = 320
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One short run."""
+
+    intensity: float
+    stroke_size: float
+    folder: Path
+    style_weight: float
+    """What the intensity was calibrated to."""
+    losses: dict[str, float]
+    """Losses on the photos kept aside, by the names of `LOSSES`."""
+
+
+def sweep(
+    config: TrainingConfig,
+    *,
+    intensities: Sequence[float],
+    stroke_sizes: Sequence[float],
+    out: Path,
+    options: RunOptions,
+    on_run: Callable[[str], None] = lambda _: None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_notice: Callable[[str], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> list[Cell] | None:
+    """Train a network in the middle of the grid, and from there one for each cell.
+
+    Writes the folder of a run for each cell, ``sweep.png`` and ``sweep.csv``. Runs that are
+    in the folder already are continued, and finished ones are kept.
+
+    Args:
+        config: what to learn; its minutes or steps are those of the whole sweep, and its
+            intensity and stroke size are not used.
+        intensities: rows of the grid.
+        stroke_sizes: columns of the grid.
+        out: folder to write.
+        options: how to carry out each run.
+        on_run: called with the name of each run as it begins.
+        on_progress: as in `train`.
+        on_notice: as in `train`.
+        should_stop: as in `train`.
+
+    Returns:
+        The cells, row by row; None when it was stopped.
+
+    Raises:
+        FaststyleError: as `train` does.
+    """
+
+    def carry_out(name: str, settings: TrainingConfig) -> bool:
+        on_run(name)
+        if (out / name / MODEL).exists():
+            return True
+        path = out / name / CHECKPOINT
+        resume = load_checkpoint(path) if path.exists() else None
+        return train(
+            settings if resume is None else resume.config,
+            out=out / name,
+            options=options,
+            resume=resume,
+            on_progress=on_progress,
+            on_notice=on_notice,
+            should_stop=should_stop,
+        ).finished
+
+    grid = [(intensity, stroke) for intensity in intensities for stroke in stroke_sizes]
+    if not carry_out(START, _start(config, intensities=intensities, stroke_sizes=stroke_sizes)):
+        return None
+    start = out / START / CHECKPOINT
+    plan = load_checkpoint(start).plan
+    steps = max(1, round(plan.steps * (1 - START_SHARE) / START_SHARE / len(grid)))
+    cell_config = replace(
+        config, start_from=str(start), steps=steps, minutes=None, batch_size=plan.batch_size
+    )
+    for intensity, stroke in grid:
+        settings = replace(cell_config, intensity=intensity, stroke_size=stroke)
+        if not carry_out(_name(intensity, stroke), settings):
+            return None
+    cells = [_read_cell(out, intensity, stroke) for intensity, stroke in grid]
+    try:
+        _write_table(cells, out / TABLE)
+        sheet = _draw(cells, photos=_shown(config, options, out=out), columns=len(stroke_sizes))
+        with whole_file(out / SHEET) as temporary:
+            sheet.save(temporary, "PNG")
+    except OSError as error:
+        raise TrainingError(f"{out}: cannot be written ({error.strerror})") from error
+    return cells
+
+
+def _start(
+    config: TrainingConfig, *, intensities: Sequence[float], stroke_sizes: Sequence[float]
+) -> TrainingConfig:
+    """Configure the common network: the middle of the grid, for a share of the time."""
+    return replace(
+        config,
+        intensity=sum(intensities) / len(intensities),
+        stroke_size=sum(stroke_sizes) / len(stroke_sizes),
+        minutes=None if config.minutes is None else config.minutes * START_SHARE,
+        steps=None if config.steps is None else max(1, round(config.steps * START_SHARE)),
+    )
+
+
+def _name(intensity: float, stroke_size: float) -> str:
+    return f"intensity_{intensity:g}_stroke_{stroke_size:g}"
+
+
+def _read_cell(out: Path, intensity: float, stroke_size: float) -> Cell:
+    folder = out / _name(intensity, stroke_size)
+    with open(folder / VALIDATION, newline="") as file:
+        *_, last = csv.DictReader(file)
+    return Cell(
+        intensity=intensity,
+        stroke_size=stroke_size,
+        folder=folder,
+        style_weight=load_checkpoint(folder / CHECKPOINT).plan.style_weight,
+        losses={name: float(last[name]) for name in LOSSES},
+    )
+
+
+def _write_table(cells: Sequence[Cell], path: Path) -> None:
+    with whole_file(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["intensity", "stroke_size", "style_weight", *LOSSES, "folder"])
+        for cell in cells:
+            losses = [f"{cell.losses[name]:.6g}" for name in LOSSES]
+            weight = f"{cell.style_weight:.6g}"
+            writer.writerow([cell.intensity, cell.stroke_size, weight, *losses, cell.folder.name])
+
+
+def _shown(config: TrainingConfig, options: RunOptions, *, out: Path) -> list[Image.Image]:
+    paths = [Path(path) for path in options.preview]
+    paths = paths or find_photos(Path(config.content), without=out).validation
+    photos = []
+    for path in paths[:SHOWN_PHOTOS]:
+        photo = open_colors(path)
+        photo.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.LANCZOS)
+        photos.append(photo)
+    return photos
+
+
+def _draw(cells: Sequence[Cell], *, photos: Sequence[Image.Image], columns: int) -> Image.Image:
+    """Draw the stylized photos of each cell with its losses."""
+    pictures, captions = [], []
+    for cell in cells:
+        stylizer = faststyle.load(cell.folder / MODEL, device="cpu")
+        pictures.append(_stacked([stylizer(photo) for photo in photos]))
+        captions.append(f"content {cell.losses['content']:.3f}, style {cell.losses['style']:.4f}")
+    rows = [pictures[start : start + columns] for start in range(0, len(cells), columns)]
+    return contact_sheet(
+        rows,
+        column_labels=[f"stroke size {cell.stroke_size:g}" for cell in cells[:columns]],
+        row_labels=[f"intensity {cell.intensity:g}" for cell in cells[::columns]],
+        captions=[captions[start : start + columns] for start in range(0, len(cells), columns)],
+    )
+
+
+def _stacked(pictures: Sequence[Image.Image]) -> Image.Image:
+    width = max(picture.width for picture in pictures)
+    sheet = Image.new("RGB", (width, sum(picture.height for picture in pictures)), "white")
+    top = 0
+    for picture in pictures:
+        sheet.paste(picture, (0, top))
+        top += picture.height
+    return sheet
