@@ -20,7 +20,6 @@ from faststyle.training.checkpoint import load_checkpoint
 from faststyle.training.config import RunOptions, TrainingConfig
 from faststyle.training.plan import BATCH_SIZES
 from faststyle.training.run import Progress, RunResult, train
-from faststyle.training.schedule import learning_rate_factor
 from tests.conftest import Paint, blotches
 
 PLAIN = RunOptions(device="cpu", workers=0)
@@ -304,10 +303,3 @@ def test_changed_photos_are_noticed(config: TrainingConfig, tmp_path: Path) -> N
         on_notice=notices.append,
     )
     assert any("the photos changed" in notice for notice in notices)
-
-
-def test_learning_rate_rises_then_falls_to_nothing() -> None:
-    factors = [learning_rate_factor(step, steps=100) for step in range(100)]
-    assert factors[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
-    assert factors[5:] == sorted(factors[5:], reverse=True)
-    assert factors[-1] < 0.001

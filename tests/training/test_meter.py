@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from faststyle.errors import DivergenceError
+from faststyle.training.losses import Losses
+from faststyle.training.meter import READ_EVERY, Meter
+from faststyle.training.processes import Processes
+
+
+def _losses(total: float) -> Losses:
+    return Losses(*(torch.tensor(value) for value in (0.1, 0.2, 0.3, total)))
+
+
+def test_readings_are_means_since_the_one_before() -> None:
+    meter = Meter(Processes())
+    readings = [
+        meter.take(_losses(100.0 - step), step=step, read=False)
+        for step in range(1, 2 * READ_EVERY + 1)
+    ]
+    found = [reading for reading in readings if reading is not None]
+    assert [reading.step for reading in found] == [1, READ_EVERY, 2 * READ_EVERY]
+    assert found[1].total == pytest.approx(100 - (2 + READ_EVERY) / 2)
+    assert found[1].style == pytest.approx(0.2)
+    assert meter.reading == found[-1]
+
+
+def test_a_reading_can_be_asked_for() -> None:
+    reading = Meter(Processes()).take(_losses(2.0), step=7, read=True)
+    assert reading is not None
+    assert reading.total == 2
+
+
+@pytest.mark.parametrize(
+    ("total", "message"),
+    [(float("nan"), "NaN or infinite by step 2"), (9.0, r"rose from 2 to 9 by step 2")],
+)
+def test_losses_that_go_astray_are_noticed(total: float, message: str) -> None:
+    meter = Meter(Processes())
+    meter.take(_losses(2.0), step=1, read=True)
+    with pytest.raises(DivergenceError, match=message):
+        meter.take(_losses(total), step=2, read=True)

@@ -1,0 +1,89 @@
+"""A sweep as small as it can be."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from faststyle.training.checkpoint import load_checkpoint
+from faststyle.training.config import RunOptions, TrainingConfig
+from faststyle.training.run import Progress
+from faststyle.training.sweep import Cell, sweep
+from tests.conftest import Paint
+
+
+@pytest.fixture
+def config(paint: Paint, vgg_weights: Path) -> TrainingConfig:
+    for seed in range(8):
+        photo = paint(f"photos/{seed}.jpg", height=80, width=96, seed=seed)
+    return TrainingConfig(
+        style=str(paint("stripes.png", height=64, width=64, seed=9)),
+        content=str(photo.parent),
+        width=2,
+        loss_network="vgg19",
+        vgg_weights=str(vgg_weights),
+        crop_size=64,
+        batch_size=1,
+        steps=12,
+        precision="float32",
+    )
+
+
+def _sweep(
+    config: TrainingConfig, out: Path, *, stop_after: int | None = None
+) -> tuple[list[Cell] | None, list[str], int]:
+    names: list[str] = []
+    seen: list[Progress] = []
+    cells = sweep(
+        config,
+        intensities=(2, 8),
+        stroke_sizes=(1, 2.5),
+        out=out,
+        options=RunOptions(device="cpu", workers=0),
+        on_run=names.append,
+        on_progress=seen.append,
+        should_stop=lambda: stop_after is not None and len(seen) + 1 >= stop_after,
+    )
+    return cells, names, len(seen)
+
+
+def test_a_sweep_trains_each_cell_from_one_network(config: TrainingConfig, tmp_path: Path) -> None:
+    cells, names, steps = _sweep(config, tmp_path)
+    assert names == ["start", *(cell.folder.name for cell in cells or [])]
+    assert names[2] == "intensity_2_stroke_2.5"
+    assert steps == 4 + 4 * 2  # a third for the start, the rest in equal parts
+    checkpoint = load_checkpoint(tmp_path / names[2] / "checkpoint.pt")
+    assert (checkpoint.config.intensity, checkpoint.config.stroke_size) == (2, 2.5)
+    assert checkpoint.config.start_from == str(tmp_path / "start" / "checkpoint.pt")
+    with open(tmp_path / "sweep.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["folder"] for row in rows] == names[1:]
+    assert all(float(row["total"]) > 0 for row in rows)
+    assert float(rows[2]["style_weight"]) > float(rows[0]["style_weight"])
+    with Image.open(tmp_path / "sweep.png") as sheet:
+        assert sheet.width > 2 * 96
+        assert sheet.height > 2 * 80
+
+
+def test_a_stopped_sweep_goes_on_where_it_was(config: TrainingConfig, tmp_path: Path) -> None:
+    stopped, names, _ = _sweep(config, tmp_path, stop_after=7)
+    assert stopped is None
+    assert len(names) == 3
+    cells, names, steps = _sweep(config, tmp_path)
+    assert len(cells or []) == 4
+    assert len(names) == 5
+    assert steps == 12 - 7
+
+
+def test_a_sweep_of_minutes_shares_them(config: TrainingConfig, tmp_path: Path) -> None:
+    config = dataclasses.replace(config, steps=None, minutes=0.06)
+    cells, _, _ = _sweep(config, tmp_path)
+    start = load_checkpoint(tmp_path / "start" / "checkpoint.pt").plan.steps
+    assert cells is not None
+    for cell in cells:
+        plan = load_checkpoint(cell.folder / "checkpoint.pt").plan
+        assert plan.steps == max(1, round(start / 2))
