@@ -101,7 +101,7 @@ def sweep(
     grid = [(intensity, stroke) for intensity in intensities for stroke in stroke_sizes]
     if not carry_out(START, _start(config, intensities=intensities, stroke_sizes=stroke_sizes)):
         return None
-    start = out / START / CHECKPOINT
+    start = (out / START / CHECKPOINT).absolute()
     plan = load_checkpoint(start).plan
     steps = max(1, round(plan.steps * (1 - START_SHARE) / START_SHARE / len(grid)))
     cell_config = replace(
