@@ -101,20 +101,38 @@ def run(options: argparse.Namespace) -> int:
     photos = _choose_photos(options.content, without=options.out, most=options.max_photos)
     models = _open_models(options.models)
     # Only now, as torch takes seconds to import.
-    from faststyle.training.evaluate import draw_sheet, write_csv
+    from faststyle.training.device import choose_device
+    from faststyle.training.evaluate import EvaluationSettings, draw_sheet, evaluate, write_csv
+    from faststyle.training.vgg import load_vgg
 
-    evaluation = _evaluate(models, photos=photos, options=options)
+    features = load_vgg(
+        loss_network=options.loss_network,
+        layers={*options.content_layers, *options.style_layers},
+        weights=options.vgg_weights,
+    )
+    settings = EvaluationSettings(
+        content_layers=options.content_layers,
+        style_layers=options.style_layers,
+        style_side=style_side(options.stroke_size),
+        photo_side=options.size,
+        content_weight=TrainingConfig.content_weight,
+        style_weight=options.style_weight,
+        total_variation_weight=TrainingConfig.total_variation_weight,
+    )
+    with tqdm(total=len(photos), unit="photo", disable=None) as bar:
+        evaluation = evaluate(
+            models,
+            style=options.style,
+            photos=photos,
+            features=features.to(choose_device(options.device)),
+            settings=settings,
+            on_progress=bar.update,
+        )
     write_csv(evaluation, table)
     save_picture(draw_sheet(evaluation, style=options.style), sheet, overwrite=options.overwrite)
     _print_table(evaluation)
     print(f"\n{len(photos) - len(evaluation.unreadable)} photos: {table}, {sheet}")
-    if evaluation.unreadable:
-        named = ", ".join(map(str, evaluation.unreadable[:NAMED]))
-        more = ", …" if len(evaluation.unreadable) > NAMED else ""
-        print(
-            f"{len(evaluation.unreadable)} photos could not be read: {named}{more}",
-            file=sys.stderr,
-        )
+    _print_unreadable(evaluation.unreadable)
     return 0
 
 
@@ -167,36 +185,10 @@ def _name(path: Path, *, among: Sequence[Path]) -> str:
     return str(path)
 
 
-def _evaluate(
-    models: dict[str, Repaint], *, photos: Sequence[Path], options: argparse.Namespace
-) -> Evaluation:
-    from faststyle.training.device import choose_device
-    from faststyle.training.evaluate import EvaluationSettings, evaluate
-    from faststyle.training.vgg import load_vgg
-
-    features = load_vgg(
-        loss_network=options.loss_network,
-        layers={*options.content_layers, *options.style_layers},
-        weights=options.vgg_weights,
-    )
-    settings = EvaluationSettings(
-        content_layers=options.content_layers,
-        style_layers=options.style_layers,
-        style_side=style_side(options.stroke_size),
-        photo_side=options.size,
-        content_weight=TrainingConfig.content_weight,
-        style_weight=options.style_weight,
-        total_variation_weight=TrainingConfig.total_variation_weight,
-    )
-    with tqdm(total=len(photos), unit="photo", disable=None) as bar:
-        return evaluate(
-            models,
-            style=options.style,
-            photos=photos,
-            features=features.to(choose_device(options.device)),
-            settings=settings,
-            on_progress=bar.update,
-        )
+def _print_unreadable(paths: Sequence[Path]) -> None:
+    if paths:
+        named = ", ".join(map(str, paths[:NAMED])) + (", …" if len(paths) > NAMED else "")
+        print(f"{len(paths)} photos could not be read: {named}", file=sys.stderr)
 
 
 def _print_table(evaluation: Evaluation) -> None:

@@ -47,7 +47,7 @@ PREVIEWS = 20
 
 CALIBRATION_PHOTOS = 16
 
-TRIAL_STEPS = 6
+TRIAL_STEPS = 9
 """Steps that a plan is timed for; the first third warms up."""
 
 RETREATS = 4
@@ -217,7 +217,7 @@ def _seconds_per_step(
         start = time.monotonic()
         float(trainer.train_step(crops).total)  # waits for the device
         times.append(time.monotonic() - start)
-    return statistics.mean(times[len(times) // 3 :])
+    return statistics.median(times[len(times) // 3 :])
 
 
 def _described(setting: _Setting, *, plan: Plan) -> str:

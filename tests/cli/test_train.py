@@ -91,6 +91,17 @@ def test_sigterm_saves_and_resume_finishes(arguments: list[str], tmp_path: Path)
     assert faststyle.load(tmp_path / "run" / "model.onnx")(blotches(9, 9)).shape == (9, 9, 3)
 
 
+def test_kill_leaves_the_last_checkpoint_whole(arguments: list[str], tmp_path: Path) -> None:
+    often = ["--workers", "1", "--checkpoint-every", "1"]
+    process = _start([*arguments, *often], log=tmp_path / "run" / "log.csv")
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait(timeout=60) == -signal.SIGKILL
+    step = load_checkpoint(tmp_path / "run" / "checkpoint.pt").step
+    assert step > 0
+    resume = ["train", "--resume", "--out", str(tmp_path / "run"), "--device", "cpu"]
+    assert main([*resume, "--workers", "0", "--steps", str(step + 1)]) == 0
+
+
 def test_ctrl_c_saves_even_when_it_also_ends_who_reads_the_output(
     arguments: list[str], tmp_path: Path
 ) -> None:
