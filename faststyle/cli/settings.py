@@ -12,7 +12,7 @@ from faststyle.cli.options import words
 from faststyle.errors import ConfigError
 from faststyle.training.config import DEVICES, RunOptions, TrainingConfig
 
-PATHS = ("style", "content", "vgg_weights", "start_from")
+PATHS = ("style", "content", "vgg_weights")
 
 EXCLUSIVE = (("steps", "minutes"), ("style_weight", "intensity"))
 """Settings that decide the same; the first, when given, takes the place of the second."""
@@ -26,7 +26,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     network = parser.add_argument_group("network")
     add_setting(network, "preset", str, "NAME", "network design")
     add_setting(network, "width", int, "N", "channels of its first layer")
-    add_setting(network, "start_from", str, "FILE", "checkpoint of another style to start from")
+    add_setting(network, "start_from", str, "FILE", "what to start from, or random")
     losses = parser.add_argument_group("losses")
     add_setting(losses, "loss_network", str, "NAME", "lite, vgg16 or vgg19")
     add_setting(losses, "vgg_weights", str, "FILE", "VGG weights, not torchvision's download")
@@ -115,7 +115,10 @@ def shown(value: object) -> str:
 def given_config(options: argparse.Namespace) -> dict[str, Any]:
     """Collect the settings of `TrainingConfig` that were given, with absolute paths."""
     given = _given(options, TrainingConfig)
-    for path in given.keys() & set(PATHS):
+    paths = set(PATHS)
+    if Path(given.get("start_from", "")).is_file():  # and not a name
+        paths.add("start_from")
+    for path in given.keys() & paths:
         given[path] = str(Path(given[path]).absolute())
     return given
 

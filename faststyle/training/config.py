@@ -15,6 +15,12 @@ from faststyle.errors import ConfigError
 SMALLEST_CROP = 64
 """The deepest VGG block needs a few positions to compare, at 16 pixels each."""
 
+START_BUNDLED = "bundled"
+"""Start from the weights that come with faststyle for networks of one shape, if any do."""
+
+START_RANDOM = "random"
+"""Start from random weights."""
+
 DIAL = (1, 10)
 """Smallest and largest setting of the dials for intensity and stroke size."""
 
@@ -43,11 +49,12 @@ class TrainingConfig:
 
     preset: str = "johnson"
     """Network preset."""
-    width: int = 16
+    width: int = 8
     """Channels of the network's first layer."""
 
-    start_from: str | None = None
-    """Checkpoint of another style to start from; None starts from random weights."""
+    start_from: str = START_BUNDLED
+    """Network to start from: a checkpoint, a model or bundled style, `START_BUNDLED`
+    or `START_RANDOM`."""
 
     loss_network: str = "lite"
     """Loss network: lite, vgg16 or vgg19."""

@@ -9,14 +9,14 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from faststyle.errors import CheckpointError, ConfigError
-from faststyle.training.checkpoint import Checkpoint, load_checkpoint
+from faststyle.training.checkpoint import Checkpoint
 from faststyle.training.config import Plan, TrainingConfig, style_side
 from faststyle.training.data import read_style
 from faststyle.training.device import choose_layout
 from faststyle.training.losses import Losses, PerceptualLoss
-from faststyle.training.network import TransformerNetwork, build_network
 from faststyle.training.processes import Processes
 from faststyle.training.schedule import learning_rate
+from faststyle.training.start import starting_network
 from faststyle.training.vgg import VggFeatures, load_vgg
 
 ALONE = Processes()
@@ -55,7 +55,7 @@ class Trainer:
 
         Raises:
             ConfigError: a preset does not exist, or the batch cannot be shared equally.
-            CheckpointError: a checkpoint's state does not fit the configuration.
+            CheckpointError: a checkpoint, or what to start from, does not fit.
         """
         if plan.batch_size % processes.count:
             raise ConfigError(
@@ -71,7 +71,7 @@ class Trainer:
         self.objective = objective.to(device)
         self.objective.style_weight = plan.style_weight
         torch.manual_seed(config.seed)
-        network = checkpoint.build() if checkpoint is not None else _network(config)
+        network = checkpoint.build() if checkpoint is not None else starting_network(config)
         self.network = network.to(device)
         for module in (self.objective, self.network):
             module.to(memory_format=self.layout)
@@ -189,18 +189,6 @@ def configured_loss(
         style_weight=1.0 if config.style_weight is None else config.style_weight,
         total_variation_weight=config.total_variation_weight,
     )
-
-
-def _network(config: TrainingConfig) -> TransformerNetwork:
-    if config.start_from is None:
-        return build_network(preset=config.preset, width=config.width)
-    other = load_checkpoint(Path(config.start_from))
-    if (other.config.preset, other.config.width) != (config.preset, config.width):
-        raise CheckpointError(
-            f"{config.start_from}: is a {other.config.preset} of width {other.config.width}; "
-            f"--start-from needs a {config.preset} of width {config.width}"
-        )
-    return other.build()
 
 
 def _get_random() -> dict[str, Tensor]:

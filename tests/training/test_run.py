@@ -237,7 +237,7 @@ def test_a_run_can_start_from_another_style(config: TrainingConfig, tmp_path: Pa
     _train(config, tmp_path / "second")
     second = load_checkpoint(tmp_path / "second" / "checkpoint.pt")
     assert all(torch.allclose(first.network[key], second.network[key]) for key in first.network)
-    with pytest.raises(CheckpointError, match=r"is a johnson of width 2; .* of width 3$"):
+    with pytest.raises(CheckpointError, match=r"is a johnson width 2; .* johnson width 3$"):
         _train(dataclasses.replace(config, width=3), tmp_path / "third")
 
 
