@@ -7,11 +7,11 @@ from torch import Tensor
 
 from faststyle.training.losses import PerceptualLoss
 
-MIDDLE_WEIGHT = 7.0
+MIDDLE_WEIGHT = 5.0
 """Weight of the style loss at intensity 5, as a share of the unchanged photos' style loss."""
 
-GROWTH = 1.58
-"""Factor of the weight from one intensity to the next: tenfold in five."""
+GROWTH = 1.4
+"""Factor of the weight from one intensity to the next: double in two."""
 
 
 def calibrate(intensity: float, *, objective: PerceptualLoss, crops: Tensor) -> float:
