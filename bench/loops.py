@@ -29,8 +29,8 @@ from faststyle.training.device import choose_precision
 from faststyle.training.losses import PerceptualLoss
 from faststyle.training.meter import Meter
 from faststyle.training.network import TransformerNetwork, build_network
+from faststyle.training.pace import TRIAL_STEPS, Pace, measure_pace
 from faststyle.training.plan import make_plan
-from faststyle.training.run import CALIBRATION_PHOTOS, TRIAL_STEPS
 from faststyle.training.trainer import Trainer
 from faststyle.training.vgg import VggFeatures, convolution_keys
 
@@ -76,43 +76,59 @@ def our_loop(setting: Setting, config: TrainingConfig, *, objective: PerceptualL
 
 def _plan(setting: Setting, config: TrainingConfig, *, objective: PerceptualLoss) -> Plan:
     started = time.monotonic()
-    crops = read_squares(setting.photos.training[:CALIBRATION_PHOTOS], size=config.crop_size)
+    crops = read_squares(setting.photos.validation, size=config.crop_size)
     assert config.intensity is not None
 
-    def seconds_per_step(plan: Plan) -> float:
-        trial = _planned(setting, config, replace(plan, steps=TRIAL_STEPS), objective=objective)
-        warm_up = TRIAL_STEPS // 3
-        time_steps(trial, steps=warm_up, device=setting.device)
-        timed = TRIAL_STEPS - warm_up
-        return time_steps(trial, steps=timed, device=setting.device) / timed
+    def pace(plan: Plan) -> Pace:
+        trial = _trainer(setting, config, replace(plan, steps=TRIAL_STEPS), objective=objective)
+        photos = _crops(setting, config)
+        batches = _batches(trial, photos)
+        workers = RunOptions.workers
+        return measure_pace(
+            trial, batches=batches, crops=photos, workers=workers, look=lambda: None
+        )
 
     return make_plan(
         config,
         style_weight=calibrate(config.intensity, objective=objective, crops=crops),
         precision=choose_precision(config.precision, device=setting.device),
         processes=1,
-        seconds_per_step=seconds_per_step,
+        pace=pace,
+        looks=0,
         elapsed=lambda: time.monotonic() - started,
+    )
+
+
+def _trainer(
+    setting: Setting, config: TrainingConfig, plan: Plan, *, objective: PerceptualLoss
+) -> Trainer:
+    return Trainer(config, plan, objective=objective, device=setting.device)
+
+
+def _crops(setting: Setting, config: TrainingConfig) -> PhotoCrops:
+    return PhotoCrops(setting.photos.training, crop_size=config.crop_size, seed=config.seed)
+
+
+def _batches(trainer: Trainer, crops: PhotoCrops) -> Iterator[tuple[Tensor, tuple[str, ...]]]:
+    return load_batches(
+        crops,
+        batch_size=trainer.plan.batch_size,
+        first_step=0,
+        steps=trainer.plan.steps,
+        workers=RunOptions.workers,
     )
 
 
 def _planned(
     setting: Setting, config: TrainingConfig, plan: Plan, *, objective: PerceptualLoss
 ) -> Loop:
-    trainer = Trainer(config, plan, objective=objective, device=setting.device)
-    crops = PhotoCrops(setting.photos.training, crop_size=config.crop_size, seed=config.seed)
-    return Loop(trainer.network, _our_steps(trainer, crops))
+    trainer = _trainer(setting, config, plan, objective=objective)
+    return Loop(trainer.network, _our_steps(trainer, _crops(setting, config)))
 
 
 def _our_steps(trainer: Trainer, crops: PhotoCrops) -> Iterator[None]:
     meter = Meter(trainer.processes)
-    for batch, _ in load_batches(
-        crops,
-        batch_size=trainer.plan.batch_size,
-        first_step=0,
-        steps=trainer.plan.steps,
-        workers=RunOptions().workers,
-    ):
+    for batch, _ in _batches(trainer, crops):
         meter.take(trainer.train_step(batch), step=trainer.step, read=False)
         yield
 

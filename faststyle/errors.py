@@ -12,7 +12,7 @@ FaststyleError
     ├── DataError         the content folder or the style picture is unusable
     ├── WeightsError      the VGG weights are missing or do not fit
     ├── CheckpointError   a checkpoint is missing, damaged or does not fit
-    ├── DivergenceError   a loss became NaN or infinite
+    ├── DivergenceError   the losses became NaN, infinite or much higher
     └── ExportError       the exported file does not reproduce the network
 
 Each message is one line that names the file or option and the remedy, fit to be
@@ -71,7 +71,7 @@ class CheckpointError(TrainingError):
 
 
 class DivergenceError(TrainingError):
-    """A loss became NaN or infinite; the last good checkpoint is kept."""
+    """The losses became NaN, infinite or much higher; the last good checkpoint is kept."""
 
 
 class ExportError(TrainingError):

@@ -14,7 +14,7 @@ from faststyle.cli import main
 from tests.conftest import REPOSITORY, Paint
 
 PACKAGE = REPOSITORY / "faststyle"
-TRAINING_PACKAGES = {"torch", "torchvision", "onnx"}
+TRAINING_PACKAGES = {"torch", "torchvision", "onnx", "matplotlib", "tensorboard"}
 WITH_TRAINING = (
     "cli/distill.py",
     "cli/train.py",
@@ -102,7 +102,7 @@ def test_a_missing_onnxruntime_is_named() -> None:
     assert process.stderr.startswith("faststyle: onnxruntime cannot be imported; install")
 
 
-@pytest.mark.parametrize("command", ["train", "export", "evaluate"])
+@pytest.mark.parametrize("command", ["train", "sweep", "evaluate", "export", "distill"])
 def test_help_works_without_torch(command: str) -> None:
     process = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "faststyle", command, "--help"],

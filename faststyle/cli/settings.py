@@ -10,7 +10,7 @@ from typing import Any
 
 from faststyle.cli.options import words
 from faststyle.errors import ConfigError
-from faststyle.training.config import DEVICES, RunOptions, TrainingConfig
+from faststyle.training.config import DEVICES, RunOptions, TrainingConfig, flag
 
 PATHS = ("style", "content", "vgg_weights")
 
@@ -39,6 +39,12 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     add_setting(steps, "minutes", float, "X", "time to train for")
     add_setting(steps, "steps", int, "N", "steps to train for, in place of --minutes")
     add_setting(steps, "batch_size", int, "N", "photos in a step, chosen for the time if left")
+    steps.add_argument(
+        "--stop-when-flat",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="end soon once the losses on photos kept aside no longer fall",
+    )
     add_setting(steps, "learning_rate", float, "X", "peak learning rate")
     add_setting(steps, "precision", str, "TYPE", "float32, bfloat16 or auto")
     add_setting(steps, "seed", int, "N", "seed of weights, data order and augmentation")
@@ -61,12 +67,6 @@ def add_run_options(group: argparse._ArgumentGroup) -> None:
         metavar="PHOTO",
         default=argparse.SUPPRESS,
         help="photos of yours to preview the style on",
-    )
-    group.add_argument(
-        "--stop-when-flat",
-        action="store_true",
-        default=argparse.SUPPRESS,
-        help="end soon once the losses on photos kept aside no longer fall",
     )
     group.add_argument(
         "--tensorboard",
@@ -92,11 +92,6 @@ def add_setting(
         default=argparse.SUPPRESS,
         help=text if default in (None, "", ()) else f"{text} (default: {shown(default)})",
     )
-
-
-def flag(setting: str) -> str:
-    """Name the option of a setting."""
-    return "--" + setting.replace("_", "-")
 
 
 def numbers(text: str) -> tuple[float, ...]:

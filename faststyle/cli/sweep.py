@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from faststyle.cli.options import require_training_packages
@@ -23,9 +24,9 @@ STROKE_SIZES = (3.0, 5.0, 7.0)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the command's options; time and steps are those of the whole sweep."""
+    """Add the command's options."""
     parser.add_argument("style", help="the style picture")
-    run = parser.add_argument_group("sweep")
+    run = parser.add_argument_group("sweep; its minutes or steps are for all runs together")
     run.add_argument(
         "--out", type=Path, metavar="DIR", help="folder of the sweep (default: runs/STYLE_sweep)"
     )
@@ -44,6 +45,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Sweep, and return 128 plus the signal if one stopped it."""
     require_training_packages()
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigError("a sweep runs in one process; start it without torchrun")
     if not options.intensities or not options.stroke_sizes:
         raise ConfigError("--intensities and --stroke-sizes need a number each at the least")
     out: Path = options.out or Path("runs") / f"{Path(options.style).stem}_sweep"

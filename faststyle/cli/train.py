@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
@@ -15,14 +16,13 @@ from faststyle.cli.settings import (
     add_run_options,
     add_setting,
     add_settings,
-    flag,
     given_config,
     given_run_options,
     new_config,
     shown,
 )
 from faststyle.errors import ConfigError, OutputExistsError
-from faststyle.training.config import RunOptions, TrainingConfig
+from faststyle.training.config import RunOptions, TrainingConfig, flag
 
 if TYPE_CHECKING:
     from faststyle.training.checkpoint import Checkpoint
@@ -35,6 +35,9 @@ CHANGEABLE = frozenset(
     }
 )
 """Settings that a resumed run may be given anew: where files lie, and what is said of the style."""
+
+DECIDED = ("precision", "start_from")
+"""Settings whose default stands for what was decided when the run was started."""
 
 REPLANNED = ("steps", "learning_rate")
 """Parts of the plan that a resumed run may be given anew."""
@@ -83,12 +86,14 @@ def _from_sweep(cell: Path, given: dict[str, Any]) -> dict[str, Any]:
     path = cell / CHECKPOINT
     config = load_checkpoint(path).config
     budget = {"steps", "minutes", "batch_size"}
-    contradicted = {second for first, second in EXCLUSIVE if first in given}
+    contradicted = {
+        other for pair in EXCLUSIVE for one, other in (pair, pair[::-1]) if one in given
+    }
     settings = {
         field.name: getattr(config, field.name)
         for field in fields(config)
         if field.name not in budget | contradicted
-        and getattr(config, field.name) != getattr(TrainingConfig, field.name, None)
+        and getattr(config, field.name) not in (None, getattr(TrainingConfig, field.name, None))
     }
     return {**settings, "start_from": str(path.absolute()), **given}
 
@@ -121,7 +126,9 @@ def _train(given: dict[str, Any], *, out: Path | None, resume: bool, options: Ru
         )
     if FIRST_PROCESS:
         _print_result(result, out=out)
-    return 0 if result.finished else SIGNAL_STATUS + received[0]
+    if result.finished:
+        return 0
+    return SIGNAL_STATUS + (received or [signal.SIGTERM])[0]  # where another process got it
 
 
 def _refuse_run(*paths: Path) -> None:
@@ -138,13 +145,15 @@ def _resumed(checkpoint: Checkpoint, given: dict[str, Any]) -> Checkpoint:
     config, plan = checkpoint.config, checkpoint.plan
     for key, value in given.items():
         old = getattr(plan if key in vars(plan) else config, key)
-        automatic = key == "precision" and value == TrainingConfig.precision
+        automatic = key in DECIDED and value == getattr(TrainingConfig, key)
         if key in (*CHANGEABLE, *REPLANNED) or automatic or value == old:
             continue
         raise ConfigError(
             f"{flag(key)} {shown(value)}: the run was started with {shown(old)}; "
             "leave the option out, or start another run with --out"
         )
+    if "steps" in given and plan.cooling_from is not None:
+        plan = replace(plan, cooling_from=None, learning_rate=config.learning_rate)
     plan = replace(plan, **{key: given[key] for key in REPLANNED if key in given})
     if plan.steps < checkpoint.step:
         raise ConfigError(f"--steps {plan.steps}: the run is at step {checkpoint.step} already")

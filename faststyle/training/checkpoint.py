@@ -39,6 +39,8 @@ class Checkpoint:
     """States of torch's random generators by device type."""
     validations: list[float]
     """Total losses on the photos kept aside, oldest first."""
+    lowest: float
+    """Lowest total loss read so far; infinite before the first."""
     seconds: float
     """Time trained so far."""
 
@@ -67,6 +69,7 @@ _TYPES = {
     "fingerprints": dict,
     "random": dict,
     "validations": list,
+    "lowest": float,
     "seconds": float,
 }
 

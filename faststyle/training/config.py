@@ -81,6 +81,8 @@ class TrainingConfig:
     """Steps to train for; None takes those that fit into the minutes on this machine."""
     batch_size: int | None = None
     """Photos in a step, over all processes; None chooses for the time or the steps at hand."""
+    stop_when_flat: bool = False
+    """End when the losses on photos kept aside no longer fall, looked at with each preview."""
     learning_rate: float = 2e-3
     """Peak learning rate of Adam; a short warm-up and a cosine decay follow from it."""
     precision: str = "auto"
@@ -107,12 +109,12 @@ class TrainingConfig:
         )
         for option in ("content_weight", "style_weight", "total_variation_weight"):
             weight = getattr(self, option)
-            _require(weight is None or 0 <= weight < math.inf, f"{_flag(option)} must be 0 or more")
+            _require(weight is None or 0 <= weight < math.inf, f"{flag(option)} must be 0 or more")
         low, high = DIAL
         for option in ("intensity", "stroke_size"):
             dial = getattr(self, option)
             _require(
-                dial is None or low <= dial <= high, f"{_flag(option)} goes from {low} to {high}"
+                dial is None or low <= dial <= high, f"{flag(option)} goes from {low} to {high}"
             )
         _require(
             self.intensity is not None or self.style_weight is not None,
@@ -121,7 +123,7 @@ class TrainingConfig:
         _require(self.crop_size >= SMALLEST_CROP, f"--crop-size must be at least {SMALLEST_CROP}")
         for option in ("batch_size", "steps", "width"):
             count = getattr(self, option)
-            _require(count is None or count >= 1, f"{_flag(option)} must be at least 1")
+            _require(count is None or count >= 1, f"{flag(option)} must be at least 1")
         _require(self.minutes is None or 0 < self.minutes < math.inf, "--minutes must be above 0")
         _require(self.minutes is not None or self.steps is not None, "give --minutes or --steps")
         _require(
@@ -221,8 +223,6 @@ class RunOptions:
     """Steps between two previews and validations; None makes twenty of them."""
     preview: tuple[str, ...] = ()
     """Photos to preview; none takes some of the content folder."""
-    stop_when_flat: bool = False
-    """End when the losses on photos kept aside no longer fall."""
     tensorboard: bool = False
     """Write the losses and previews for TensorBoard, too."""
 
@@ -236,10 +236,11 @@ class RunOptions:
         _require(self.workers >= 0, "--workers must be 0 or more")
         for option in ("checkpoint_every", "preview_every"):
             steps = getattr(self, option)
-            _require(steps is None or steps >= 1, f"{_flag(option)} must be at least 1")
+            _require(steps is None or steps >= 1, f"{flag(option)} must be at least 1")
 
 
-def _flag(option: str) -> str:
+def flag(option: str) -> str:
+    """Name the command line's option for a setting."""
     return "--" + option.replace("_", "-")
 
 

@@ -6,8 +6,9 @@ import csv
 from pathlib import Path
 
 from faststyle.files import whole_file
+from faststyle.training.losses import Losses
 
-PANELS = ("content", "style", "total_variation", "total")
+PANELS = Losses._fields
 
 
 def draw_curves(log: Path, validation: Path, picture: Path) -> None:

@@ -31,7 +31,13 @@ def choose_device(name: str) -> torch.device:
         working = ", ".join(device for device, there in available.items() if there)
         raise DeviceError(f"--device {name}: not available here; this machine has {working}")
     if name == "cuda":
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        index = int(os.environ.get("LOCAL_RANK", "0"))
+        if index >= torch.cuda.device_count():
+            raise DeviceError(
+                f"this machine has {torch.cuda.device_count()} CUDA devices; "
+                "start no more processes than that"
+            )
+        torch.cuda.set_device(index)
     return torch.device(name)
 
 
@@ -45,7 +51,7 @@ def choose_precision(name: str, *, device: torch.device) -> str:
         return name
     fast = device.type == "cpu" and _cpu_has_bfloat16()
     if device.type == "cuda":
-        fast = torch.cuda.is_bf16_supported()
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
     return "bfloat16" if fast else "float32"
 
 

@@ -120,6 +120,10 @@ def distill(
     """
     torch.manual_seed(seed)
     state = random_state() if start_from is None else _read(start_from)
+    if {key: each.shape for key, each in random_state().items()} != {
+        key: each.shape for key, each in state.items()
+    }:
+        raise WeightsError(f"{start_from}: not of the shape of lite; start from such weights")
     student = VggFeatures(state, loss_network=LITE, layers=layer_names(LITE))
     student.requires_grad_(True)
     optimizer = torch.optim.Adam(student.parameters(), lr=LEARNING_RATE)
@@ -188,7 +192,7 @@ def _content_losses(features: Tensor) -> Tensor:
 
 def _style_losses(features: Tensor) -> Tensor:
     """Relative style losses of each picture (row) against each other one (column)."""
-    grams = gram_matrix(features).flatten(1)
+    grams = gram_matrix(features[..., None]).flatten(1)
     products = grams @ grams.T
     size = products.diagonal()
     losses = (size[:, None] + size - 2 * products) / size

@@ -34,13 +34,20 @@ class Meter:
 
     Attributes:
         reading: the newest reading, None before the first.
+        lowest: the lowest total loss, of readings at regular times.
     """
 
-    def __init__(self, processes: Processes) -> None:
+    def __init__(self, processes: Processes, *, lowest: float = math.inf) -> None:
+        """Read losses.
+
+        Args:
+            processes: those that train together.
+            lowest: the lowest total loss read before.
+        """
         self.processes = processes
         self.reading: Reading | None = None
         self.pending: list[Tensor] = []
-        self.lowest = math.inf
+        self.lowest = lowest
 
     def take(self, losses: Losses, *, step: int, read: bool) -> Reading | None:
         """Note the losses of a step.
@@ -64,10 +71,11 @@ class Meter:
         total = means[-1]
         if not math.isfinite(total):
             raise DivergenceError(f"the losses became NaN or infinite by step {step}")
-        if total > DIVERGED * self.lowest:
-            raise DivergenceError(
-                f"the loss rose from {self.lowest:.3g} to {total:.3g} by step {step}"
-            )
-        self.lowest = min(self.lowest, total)
+        if step % READ_EVERY == 0:  # others may average too few steps to tell
+            if total > DIVERGED * self.lowest:
+                raise DivergenceError(
+                    f"the loss rose from {self.lowest:.3g} to {total:.3g} by step {step}"
+                )
+            self.lowest = min(self.lowest, total)
         self.reading = Reading(step, *means)
         return self.reading

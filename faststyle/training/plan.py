@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from faststyle.training.config import Plan, TrainingConfig
+from faststyle.training.pace import Pace
 
-BATCH_SIZES = (8, 4, 2)
+BATCH_SIZES = (2, 4, 8)
 """What a timed run chooses from."""
 
 ENOUGH_STEPS = 2000
@@ -17,8 +18,8 @@ ENOUGH_STEPS = 2000
 USUAL_BATCH = 4
 """Photos in a step when the steps are given."""
 
-OVERHEAD = 0.05
-"""Share of a timed run that goes into checkpoints, previews, validations and the export."""
+OVERHEAD = 0.03
+"""Share of a timed run that goes into checkpoints, pictures and the export."""
 
 
 def make_plan(
@@ -27,7 +28,8 @@ def make_plan(
     style_weight: float,
     precision: str,
     processes: int,
-    seconds_per_step: Callable[[Plan], float],
+    pace: Callable[[Plan], Pace],
+    looks: int,
     elapsed: Callable[[], float],
 ) -> Plan:
     """Decide on the steps and the batch size.
@@ -37,8 +39,8 @@ def make_plan(
         style_weight: the calibrated or given one.
         precision: float32 or bfloat16.
         processes: how many share a batch.
-        seconds_per_step: measures a plan on this machine; asked only if the steps follow
-            from the minutes.
+        pace: measures a plan on this machine; asked only if the steps follow from the minutes.
+        looks: how often the run will preview and validate.
         elapsed: seconds of the minutes that have passed.
     """
     sizes = [size * processes // math.gcd(size, processes) for size in BATCH_SIZES]
@@ -53,11 +55,15 @@ def make_plan(
     if config.steps is not None:
         return plan
     assert config.minutes is not None
-    for size in sizes if config.batch_size is None else [config.batch_size]:
+    best = None
+    for size in dict.fromkeys(sizes if config.batch_size is None else [config.batch_size]):
         plan = replace(plan, batch_size=size)
-        seconds = seconds_per_step(plan)
-        left = 60 * config.minutes * (1 - OVERHEAD) - elapsed()
-        plan = replace(plan, steps=max(1, math.floor(left / seconds)))
-        if plan.steps >= ENOUGH_STEPS:
+        measured = pace(plan)
+        left = 60 * config.minutes * (1 - OVERHEAD) - elapsed() - looks * measured.look
+        plan = replace(plan, steps=max(1, math.floor(left / measured.step)))
+        if best is None or plan.steps >= ENOUGH_STEPS:
+            best = plan
+        if plan.steps < ENOUGH_STEPS:
             break
-    return plan
+    assert best is not None
+    return best

@@ -35,7 +35,7 @@ PREVIEW_SHEET = "previews.png"
 MOMENTS = 6
 """Previews shown in the contact sheet, at most."""
 
-LOSSES = ("content", "style", "total_variation", "total")
+LOSSES = Losses._fields
 
 
 class RunRecord:
@@ -133,14 +133,20 @@ class RunRecord:
         if self.board is not None:
             self.board.losses("validation", step=self.trainer.step, values=values)
 
-    def save(self) -> None:
+    def save(self, *, lowest: float) -> None:
         """Write the checkpoint.
+
+        Args:
+            lowest: the lowest total loss read so far.
 
         Raises:
             CheckpointError: the file cannot be written.
         """
         checkpoint = self.trainer.checkpoint(
-            fingerprints=self.fingerprints, validations=self.validations, seconds=self.seconds
+            fingerprints=self.fingerprints,
+            validations=self.validations,
+            lowest=lowest,
+            seconds=self.seconds,
         )
         save_checkpoint(checkpoint, self.out / CHECKPOINT)
 
@@ -169,7 +175,11 @@ class RunRecord:
         """
         path = self.out / PREVIEW_SHEET
         with _writing(path):
-            previews = sorted((self.out / PREVIEWS).glob("step_*.png"))
+            previews = [
+                path
+                for path in sorted((self.out / PREVIEWS).glob("step_*.png"))
+                if _step(path) <= self.trainer.step
+            ]
             if previews:
                 sheet = _preview_sheet(previews)
                 with whole_file(path) as temporary:
@@ -189,8 +199,12 @@ def _preview_sheet(paths: list[Path]) -> Image.Image:
             rows.append([photos])
             labels.append("photos")
         rows.append([stylized])
-        labels.append(f"step {int(paths[index].stem.removeprefix('step_'))}")
+        labels.append(f"step {_step(paths[index])}")
     return contact_sheet(rows, column_labels=[""], row_labels=labels)
+
+
+def _step(preview: Path) -> int:
+    return int(preview.stem.removeprefix("step_"))
 
 
 def _halves(picture: Image.Image) -> tuple[Image.Image, Image.Image]:
@@ -219,7 +233,9 @@ def _open_log(path: Path, *, columns: Sequence[str], step: int) -> TextIO:
     rows: list[list[str]] = []
     if step and path.exists():
         with open(path, newline="") as file:
-            rows = [row for row in csv.reader(file) if row and row[0].isdigit()]
+            rows = [
+                row for row in csv.reader(file) if len(row) == len(columns) and row[0].isdigit()
+            ]
     with whole_file(path) as temporary, open(temporary, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)

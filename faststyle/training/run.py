@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from faststyle.errors import DivergenceError, ImageError, TrainingError
+from faststyle.errors import DataError, DivergenceError, ImageError, TrainingError
 from faststyle.training.calibration import calibrate
 from faststyle.training.checkpoint import Checkpoint, load_checkpoint
 from faststyle.training.config import Plan, RunOptions, TrainingConfig
@@ -31,10 +31,12 @@ from faststyle.training.fingerprints import compare_fingerprints, fingerprints
 from faststyle.training.losses import PerceptualLoss
 from faststyle.training.meter import Meter, Reading
 from faststyle.training.network import finite
+from faststyle.training.pace import TRIAL_STEPS, Pace, measure_pace
 from faststyle.training.plan import make_plan
 from faststyle.training.processes import Processes, join_processes
 from faststyle.training.record import CHECKPOINT, RunRecord
 from faststyle.training.schedule import cooled_down, is_flat
+from faststyle.training.start import decide_start
 from faststyle.training.tensorboard import Board
 from faststyle.training.trainer import Trainer, build_objective
 
@@ -44,11 +46,6 @@ TENSORBOARD = "tensorboard"
 PREVIEW_PHOTOS = 4
 PREVIEW_HEIGHT = 320
 PREVIEWS = 20
-
-CALIBRATION_PHOTOS = 16
-
-TRIAL_STEPS = 9
-"""Steps that a plan is timed for; the first third warms up."""
 
 RETREATS = 4
 """Times a run goes back to its checkpoint after diverging before it gives up."""
@@ -115,10 +112,12 @@ def train(
     device = choose_device(options.device)
     with join_processes(device) as processes, _enough_memory():
         notice = on_notice if processes.first else lambda _: None
-        photos = find_photos(Path(config.content), without=out)
-        prints = fingerprints(config, photos=[*photos.training, *photos.validation])
+        photos = _find(config, options, out=out)
+        prints = fingerprints(config, photos=[*photos.files.training, *photos.files.validation])
         if resume is not None:
             compare_fingerprints(resume.fingerprints, prints, config=config, on_notice=notice)
+        else:
+            config = replace(config, start_from=decide_start(config))
         setting = _Setting(config, options, device, processes, photos)
         objective = build_objective(config)
         plan = (
@@ -129,7 +128,9 @@ def train(
         notice(_described(setting, plan=plan))
         trainer = setting.trainer(plan, objective=objective, checkpoint=resume)
         with _record(trainer, setting, out=out, prints=prints, resume=resume) as record:
-            run = _Run(trainer, record, setting, on_progress, notice, should_stop)
+            lowest = resume.lowest if resume is not None else math.inf
+            meter = Meter(processes, lowest=lowest)
+            run = _Run(trainer, record, meter, setting, on_progress, notice, should_stop)
             if resume is None:
                 run.save()
             while not run.advance():
@@ -148,6 +149,41 @@ def train(
     )
 
 
+class _Photos(NamedTuple):
+    """The photos of a run."""
+
+    files: Photos
+    validation: Tensor
+    """uint8 N×3×S×S."""
+    previews: list[Tensor]
+    """float 1×3×H×W in [0, 1]."""
+
+
+def _find(config: TrainingConfig, options: RunOptions, *, out: Path) -> _Photos:
+    """Find the photos, and read those that are looked at again and again.
+
+    Raises:
+        DataError: there are too few, or none of those kept aside can be read.
+        ImageError: one of the user's own previews cannot be read.
+        TrainingError: the run's folder cannot be made.
+    """
+    files = find_photos(Path(config.content), without=out)
+    validation = read_squares(files.validation, size=config.crop_size)
+    if not len(validation):
+        raise DataError(
+            f"{files.validation[0]}: none of the photos kept aside can be read; check the folder"
+        )
+    previews = [read_photo(Path(path), height=PREVIEW_HEIGHT) for path in options.preview]
+    for path in files.validation[:PREVIEW_PHOTOS] if not previews else []:
+        with suppress(ImageError):
+            previews.append(read_photo(path, height=PREVIEW_HEIGHT))
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"{out}: cannot be made ({error.strerror}); choose another") from error
+    return _Photos(files, validation, previews)
+
+
 @dataclass(frozen=True)
 class _Setting:
     """What stays the same all through a run."""
@@ -156,7 +192,7 @@ class _Setting:
     options: RunOptions
     device: torch.device
     processes: Processes
-    photos: Photos
+    photos: _Photos
 
     def trainer(
         self, plan: Plan, *, objective: PerceptualLoss, checkpoint: Checkpoint | None = None
@@ -170,12 +206,15 @@ class _Setting:
             checkpoint=checkpoint,
         )
 
-    def batches(self, trainer: Trainer) -> Iterator[tuple[Tensor, tuple[str, ...]]]:
-        crops = PhotoCrops(
-            self.photos.training, crop_size=self.config.crop_size, seed=self.config.seed
+    @property
+    def crops(self) -> PhotoCrops:
+        return PhotoCrops(
+            self.photos.files.training, crop_size=self.config.crop_size, seed=self.config.seed
         )
+
+    def batches(self, trainer: Trainer) -> Iterator[tuple[Tensor, tuple[str, ...]]]:
         return load_batches(
-            crops,
+            self.crops,
             batch_size=trainer.plan.batch_size,
             first_step=trainer.step,
             steps=trainer.plan.steps,
@@ -186,45 +225,48 @@ class _Setting:
 
 def _decide(setting: _Setting, *, objective: PerceptualLoss, started: float) -> Plan:
     """Make the plan, which is the first process's for all."""
-    config = setting.config
+    config, options = setting.config, setting.options
     style_weight = config.style_weight
     if style_weight is None:
         assert config.intensity is not None
-        crops = read_squares(setting.photos.training[:CALIBRATION_PHOTOS], size=config.crop_size)
-        style_weight = calibrate(config.intensity, objective=objective, crops=crops)
+        style_weight = calibrate(
+            config.intensity, objective=objective, crops=setting.photos.validation
+        )
 
-    def seconds_per_step(plan: Plan) -> float:
+    def pace(plan: Plan) -> Pace:
         trial = setting.trainer(replace(plan, steps=TRIAL_STEPS), objective=objective)
-        return setting.processes.agree(_seconds_per_step(trial, batches=setting.batches(trial)))
+
+        def look() -> None:
+            trial.validate(setting.photos.validation)
+            for photo in setting.photos.previews:
+                trial.stylize(photo)
+
+        measured = measure_pace(
+            trial,
+            batches=setting.batches(trial),
+            crops=setting.crops,
+            workers=options.workers,
+            look=look,
+        )
+        return setting.processes.agree(measured)
 
     plan = make_plan(
         config,
         style_weight=style_weight,
         precision=choose_precision(config.precision, device=setting.device),
         processes=setting.processes.count,
-        seconds_per_step=seconds_per_step,
+        pace=pace,
+        looks=PREVIEWS,
         elapsed=lambda: setting.processes.agree(time.monotonic() - started),
     )
     return setting.processes.agree(plan)
-
-
-def _seconds_per_step(
-    trainer: Trainer, *, batches: Iterator[tuple[Tensor, tuple[str, ...]]]
-) -> float:
-    """Time steps as they will be, with photos being decoded at the same time."""
-    times = []
-    for crops, _ in batches:
-        start = time.monotonic()
-        float(trainer.train_step(crops).total)  # waits for the device
-        times.append(time.monotonic() - start)
-    return statistics.median(times[len(times) // 3 :])
 
 
 def _described(setting: _Setting, *, plan: Plan) -> str:
     together = f", {setting.processes.count} processes" if setting.processes.count > 1 else ""
     return (
         f"training on {setting.device.type} in {plan.precision}{together} with "
-        f"{len(setting.photos.training)} photos: {plan.steps} steps of {plan.batch_size}, "
+        f"{len(setting.photos.files.training)} photos: {plan.steps} steps of {plan.batch_size}, "
         f"style weight {plan.style_weight:.3g}"
     )
 
@@ -244,22 +286,11 @@ def _record(
         trainer,
         out=out,
         fingerprints=prints,
-        photos=_previews(setting),
+        photos=setting.photos.previews,
         validations=list(resume.validations) if resume is not None else [],
         seconds=resume.seconds if resume is not None else 0.0,
-        board=Board(out / TENSORBOARD) if setting.options.tensorboard else None,
+        board=Board(out / TENSORBOARD, step=trainer.step) if setting.options.tensorboard else None,
     )
-
-
-def _previews(setting: _Setting) -> list[Tensor]:
-    """Read the user's photos, or else some of those kept aside as far as they can be read."""
-    if setting.options.preview:
-        return [read_photo(Path(path), height=PREVIEW_HEIGHT) for path in setting.options.preview]
-    photos = []
-    for path in setting.photos.validation[:PREVIEW_PHOTOS]:
-        with suppress(ImageError):
-            photos.append(read_photo(path, height=PREVIEW_HEIGHT))
-    return photos
 
 
 class _Run:
@@ -269,6 +300,7 @@ class _Run:
         self,
         trainer: Trainer,
         record: RunRecord | None,
+        meter: Meter,
         setting: _Setting,
         on_progress: Callable[[Progress], None],
         notice: Callable[[str], None],
@@ -280,8 +312,8 @@ class _Run:
         self.on_progress = on_progress
         self.notice = notice
         self.should_stop = should_stop
-        self.meter = Meter(setting.processes)
-        self.validation = read_squares(setting.photos.validation, size=setting.config.crop_size)
+        self.meter = meter
+        self.saved = trainer.plan
         self.unreadable: dict[str, None] = {}
         self.stopped = False
         self.retreats = 0
@@ -328,20 +360,19 @@ class _Run:
         """Write the checkpoint, unless the network has become useless."""
         if not finite(self.trainer.network):
             raise DivergenceError(f"a weight became NaN or infinite by step {self.trainer.step}")
+        self.saved = self.trainer.plan
         if self.record is not None:
-            self.record.save()
+            self.record.save(lowest=self.meter.lowest)
 
     def _look(self) -> None:
         """Preview and validate, and end soon if the losses have become flat."""
         flat = False
         if self.record is not None:
             self.record.preview()
-            if len(self.validation):
-                self.record.validated(self.trainer.validate(self.validation))
+            self.record.validated(self.trainer.validate(self.setting.photos.validation))
             flat = is_flat(self.record.validations)
-        if not self.setting.options.stop_when_flat or self.trainer.plan.cooling_from is not None:
-            return
-        if self.setting.processes.agree(flat):
+        ending = self.finished or self.trainer.plan.cooling_from is not None
+        if self.setting.config.stop_when_flat and not ending and self.setting.processes.agree(flat):
             self.trainer.plan = cooled_down(self.trainer.plan, step=self.trainer.step)
             self.notice(
                 f"flat at step {self.trainer.step}: ends after step {self.trainer.plan.steps}"
@@ -364,10 +395,11 @@ class _Run:
             last = load_checkpoint(self.record.out / CHECKPOINT)
         last = self.setting.processes.agree(last)
         assert last is not None
-        rate = self.trainer.plan.learning_rate / 2
+        self.saved = replace(self.saved, learning_rate=self.saved.learning_rate / 2)
+        rate = self.saved.learning_rate
         self.trainer.restore(last)
-        self.trainer.plan = replace(last.plan, learning_rate=rate)
-        self.meter = Meter(self.setting.processes)
+        self.trainer.plan = self.saved
+        self.meter = Meter(self.setting.processes, lowest=last.lowest)
         if self.record is not None:
             self.record.rewind()
             self.record.validations[:] = last.validations

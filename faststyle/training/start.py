@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -19,6 +20,18 @@ BUNDLED = "wave"
 """Style whose network others start from."""
 
 
+def decide_start(config: TrainingConfig) -> str:
+    """Say what a run starts from: the bundled style if it is of the same shape, or random weights.
+
+    Raises:
+        CheckpointError: the bundled style is damaged.
+    """
+    if config.start_from != START_BUNDLED:
+        return config.start_from
+    bundled, _ = _read_model(style_path(BUNDLED))
+    return BUNDLED if bundled.preset == _shape(config) else START_RANDOM
+
+
 def starting_network(config: TrainingConfig) -> TransformerNetwork:
     """Build the network of a configuration with the weights that it starts from.
 
@@ -29,14 +42,10 @@ def starting_network(config: TrainingConfig) -> TransformerNetwork:
         ConfigError: the preset does not exist.
         CheckpointError: what to start from cannot be read, or is of another shape.
     """
+    if config.start_from == START_BUNDLED:
+        config = replace(config, start_from=decide_start(config))
     network = build_network(preset=config.preset, width=config.width)
     if config.start_from == START_RANDOM:
-        return network
-    if config.start_from == START_BUNDLED:
-        try:
-            load_model_weights(network, style_path(BUNDLED))
-        except CheckpointError:
-            return network  # none of this shape is bundled
         return network
     if Path(config.start_from).suffix in (".pt", ".pth"):
         return _from_checkpoint(network, Path(config.start_from))
@@ -66,11 +75,7 @@ def load_model_weights(network: TransformerNetwork, path: Path) -> None:
     Raises:
         CheckpointError: the file is no such model, or of another shape.
     """
-    try:
-        model = onnx.load(path)
-        card = ModelCard.from_metadata({entry.key: entry.value for entry in model.metadata_props})
-    except Exception as error:  # protobuf's readers raise all sorts on files of other kinds
-        raise CheckpointError(f"{path}: not a faststyle model, or damaged") from error
+    card, model = _read_model(path)
     _require_shape(network, card.preset, path=path)
     weights = _weights(model.graph)
     parameters = list(network.layers.parameters())
@@ -79,6 +84,17 @@ def load_model_weights(network: TransformerNetwork, path: Path) -> None:
     with torch.no_grad():
         for parameter, weight in zip(parameters, weights, strict=True):
             parameter.copy_(weight)
+
+
+def _read_model(path: Path) -> tuple[ModelCard, onnx.ModelProto]:
+    try:
+        model = onnx.load(path)
+        card = ModelCard.from_metadata({entry.key: entry.value for entry in model.metadata_props})
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror}; check the path") from error
+    except Exception as error:  # protobuf's readers raise all sorts on files of other kinds
+        raise CheckpointError(f"{path}: not a faststyle model, or damaged") from error
+    return card, model
 
 
 def _weights(graph: onnx.GraphProto) -> list[torch.Tensor]:
@@ -96,6 +112,10 @@ def _weights(graph: onnx.GraphProto) -> list[torch.Tensor]:
 
 
 def _require_shape(network: TransformerNetwork, found: str, *, path: Path) -> None:
-    needed = f"{network.preset} width {network.width}"
+    needed = _shape(network)
     if found != needed:
         raise CheckpointError(f"{path}: is a {found}; --start-from needs a {needed}")
+
+
+def _shape(network: TransformerNetwork | TrainingConfig) -> str:
+    return f"{network.preset} width {network.width}"

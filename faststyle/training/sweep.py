@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
 
 import faststyle
-from faststyle.errors import TrainingError
+from faststyle.errors import ConfigError, ImageError, TrainingError
 from faststyle.files import whole_file
 from faststyle.images import open_colors
-from faststyle.training.checkpoint import load_checkpoint
+from faststyle.training.checkpoint import Checkpoint, load_checkpoint
 from faststyle.training.config import RunOptions, TrainingConfig
 from faststyle.training.data import find_photos
 from faststyle.training.record import CHECKPOINT, LOSSES, VALIDATION
@@ -84,34 +85,37 @@ def sweep(
 
     def carry_out(name: str, settings: TrainingConfig) -> bool:
         on_run(name)
-        if (out / name / MODEL).exists():
+        resume = _found(out / name, settings)
+        if resume is not None and (out / name / MODEL).exists():
             return True
-        path = out / name / CHECKPOINT
-        resume = load_checkpoint(path) if path.exists() else None
         return train(
             settings if resume is None else resume.config,
             out=out / name,
-            options=options,
+            # Looked at once is enough, as each look takes as long as some steps.
+            options=replace(options, preview_every=options.preview_every or settings.steps),
             resume=resume,
             on_progress=on_progress,
             on_notice=on_notice,
             should_stop=should_stop,
         ).finished
 
-    grid = [(intensity, stroke) for intensity in intensities for stroke in stroke_sizes]
+    grid = [
+        replace(config, intensity=intensity, stroke_size=stroke)
+        for intensity in intensities
+        for stroke in stroke_sizes
+    ]
     if not carry_out(START, _start(config, intensities=intensities, stroke_sizes=stroke_sizes)):
         return None
     start = (out / START / CHECKPOINT).absolute()
     plan = load_checkpoint(start).plan
     steps = max(1, round(plan.steps * (1 - START_SHARE) / START_SHARE / len(grid)))
-    cell_config = replace(
-        config, start_from=str(start), steps=steps, minutes=None, batch_size=plan.batch_size
-    )
-    for intensity, stroke in grid:
-        settings = replace(cell_config, intensity=intensity, stroke_size=stroke)
-        if not carry_out(_name(intensity, stroke), settings):
+    for cell in grid:
+        settings = replace(
+            cell, start_from=str(start), steps=steps, minutes=None, batch_size=plan.batch_size
+        )
+        if not carry_out(_name(cell), settings):
             return None
-    cells = [_read_cell(out, intensity, stroke) for intensity, stroke in grid]
+    cells = [_read_cell(out, cell) for cell in grid]
     try:
         _write_table(cells, out / TABLE)
         sheet = _draw(cells, photos=_shown(config, options, out=out), columns=len(stroke_sizes))
@@ -135,17 +139,36 @@ def _start(
     )
 
 
-def _name(intensity: float, stroke_size: float) -> str:
-    return f"intensity_{intensity:g}_stroke_{stroke_size:g}"
+def _found(folder: Path, settings: TrainingConfig) -> Checkpoint | None:
+    """Return the checkpoint of a run that is there already.
+
+    Raises:
+        ConfigError: it was made with other settings.
+    """
+    path = folder / CHECKPOINT
+    if not path.exists():
+        return None
+    checkpoint = load_checkpoint(path)
+    if checkpoint.config != replace(settings, start_from=checkpoint.config.start_from):
+        raise ConfigError(
+            f"{folder}: was made with other settings; repeat them to go on, "
+            "or choose another folder with --out"
+        )
+    return checkpoint
 
 
-def _read_cell(out: Path, intensity: float, stroke_size: float) -> Cell:
-    folder = out / _name(intensity, stroke_size)
+def _name(cell: TrainingConfig) -> str:
+    return f"intensity_{cell.intensity:g}_stroke_{cell.stroke_size:g}"
+
+
+def _read_cell(out: Path, cell: TrainingConfig) -> Cell:
+    assert cell.intensity is not None
+    folder = out / _name(cell)
     with open(folder / VALIDATION, newline="") as file:
         *_, last = csv.DictReader(file)
     return Cell(
-        intensity=intensity,
-        stroke_size=stroke_size,
+        intensity=cell.intensity,
+        stroke_size=cell.stroke_size,
         folder=folder,
         style_weight=load_checkpoint(folder / CHECKPOINT).plan.style_weight,
         losses={name: float(last[name]) for name in LOSSES},
@@ -167,9 +190,10 @@ def _shown(config: TrainingConfig, options: RunOptions, *, out: Path) -> list[Im
     paths = paths or find_photos(Path(config.content), without=out).validation
     photos = []
     for path in paths[:SHOWN_PHOTOS]:
-        photo = open_colors(path)
-        photo.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.LANCZOS)
-        photos.append(photo)
+        with suppress(ImageError):  # the run has refused those it was given and cannot read
+            photo = open_colors(path)
+            photo.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.LANCZOS)
+            photos.append(photo)
     return photos
 
 
@@ -190,8 +214,8 @@ def _draw(cells: Sequence[Cell], *, photos: Sequence[Image.Image], columns: int)
 
 
 def _stacked(pictures: Sequence[Image.Image]) -> Image.Image:
-    width = max(picture.width for picture in pictures)
-    sheet = Image.new("RGB", (width, sum(picture.height for picture in pictures)), "white")
+    width = max((picture.width for picture in pictures), default=1)
+    sheet = Image.new("RGB", (width, max(1, sum(picture.height for picture in pictures))), "white")
     top = 0
     for picture in pictures:
         sheet.paste(picture, (0, top))

@@ -9,15 +9,14 @@ from typing import Any
 from numpy.typing import NDArray
 
 from faststyle.errors import MissingPackageError
-
-NAMES = ("content", "style", "total variation", "total")
+from faststyle.training.losses import Losses
 
 
 class Board:
     """A folder that TensorBoard shows."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the folder for writing.
+    def __init__(self, folder: Path, *, step: int) -> None:
+        """Open the folder for writing, and hide what is in it of later steps.
 
         Raises:
             MissingPackageError: TensorBoard is not installed.
@@ -29,11 +28,11 @@ class Board:
                 "--tensorboard needs tensorboard: "
                 "in the faststyle checkout, run  pip install '.[tensorboard]'"
             ) from error
-        self.writer: Any = SummaryWriter(str(folder))
+        self.writer: Any = SummaryWriter(str(folder), purge_step=step)
 
     def losses(self, group: str, *, step: int, values: Sequence[float]) -> None:
         """Add content, style, total-variation and total loss of a step."""
-        for name, value in zip(NAMES, values, strict=True):
+        for name, value in zip(Losses._fields, values, strict=True):
             self.writer.add_scalar(f"{group}/{name}", value, step)
 
     def picture(self, pixels: NDArray[Any], *, step: int) -> None:

@@ -139,7 +139,12 @@ class Trainer:
         return stylized.clamp(0, 1).cpu()
 
     def checkpoint(
-        self, *, fingerprints: dict[str, str], validations: list[float], seconds: float
+        self,
+        *,
+        fingerprints: dict[str, str],
+        validations: list[float],
+        lowest: float,
+        seconds: float,
     ) -> Checkpoint:
         """Take the state of the run."""
         return Checkpoint(
@@ -151,6 +156,7 @@ class Trainer:
             fingerprints=fingerprints,
             random=_get_random(),
             validations=validations,
+            lowest=lowest,
             seconds=seconds,
         )
 

@@ -46,7 +46,7 @@ def test_a_cell_of_a_sweep_is_continued(
     ("change", "message"),
     [
         (["--intensities", ","], "need a number each"),
-        (["--intensities", "11"], "--intensity goes from 1 to 10"),
+        (["--intensities", "2,11"], "--intensity goes from 1 to 10"),
         (["--content", "/nonesuch"], "/nonesuch: no such folder"),
     ],
 )

@@ -24,6 +24,7 @@ def checkpoint() -> Checkpoint:
         fingerprints={"content": "abc"},
         random={"cpu": torch.get_rng_state()},
         validations=[2.0],
+        lowest=1.0,
         seconds=1.5,
     )
 

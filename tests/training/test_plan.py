@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from faststyle.training.config import Plan, TrainingConfig
+from faststyle.training.pace import Pace
 from faststyle.training.plan import ENOUGH_STEPS, OVERHEAD, make_plan
 
 CONFIG = TrainingConfig(style="style.jpg", content="photos")
@@ -14,22 +15,23 @@ CONFIG = TrainingConfig(style="style.jpg", content="photos")
 def _plan(*, seconds_per_photo: float = 0.1, processes: int = 1, **changes: Any) -> Plan:
     asked: list[int] = []
 
-    def seconds_per_step(plan: Plan) -> float:
+    def pace(plan: Plan) -> Pace:
         asked.append(plan.batch_size)
-        return seconds_per_photo * plan.batch_size
+        return Pace(step=seconds_per_photo * plan.batch_size, look=2.0)
 
     return make_plan(
         dataclasses.replace(CONFIG, **changes),
         style_weight=3.0,
         precision="float32",
         processes=processes,
-        seconds_per_step=seconds_per_step,
+        pace=pace,
+        looks=20,
         elapsed=lambda: 5.0 * len(asked),
     )
 
 
 def test_given_steps_need_no_measurement() -> None:
-    def never(_: Plan) -> float:
+    def never(_: Plan) -> Pace:
         raise AssertionError
 
     config = dataclasses.replace(CONFIG, steps=30)
@@ -38,7 +40,8 @@ def test_given_steps_need_no_measurement() -> None:
         style_weight=3.0,
         precision="bfloat16",
         processes=1,
-        seconds_per_step=never,
+        pace=never,
+        looks=20,
         elapsed=lambda: 0.0,
     )
     assert (plan.steps, plan.style_weight, plan.precision) == (30, 3.0, "bfloat16")
@@ -47,7 +50,7 @@ def test_given_steps_need_no_measurement() -> None:
 
 def test_the_steps_fill_the_minutes_less_what_has_passed() -> None:
     plan = _plan(minutes=10, batch_size=2)
-    assert plan.steps == int((600 * (1 - OVERHEAD) - 5) / 0.2)
+    assert plan.steps == int((600 * (1 - OVERHEAD) - 5 - 40) / 0.2)
 
 
 @pytest.mark.parametrize(("seconds_per_photo", "batch_size"), [(0.001, 8), (0.06, 4), (5, 2)])

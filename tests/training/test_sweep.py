@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from faststyle.errors import ConfigError
 from faststyle.training.checkpoint import load_checkpoint
 from faststyle.training.config import RunOptions, TrainingConfig
 from faststyle.training.run import Progress
@@ -79,8 +80,17 @@ def test_a_stopped_sweep_goes_on_where_it_was(config: TrainingConfig, tmp_path: 
     assert steps == 12 - 7
 
 
+def test_a_sweep_is_not_continued_with_other_settings(
+    config: TrainingConfig, tmp_path: Path
+) -> None:
+    _sweep(config, tmp_path, stop_after=2)
+    other = dataclasses.replace(config, content_weight=2.0)
+    with pytest.raises(ConfigError, match=r"start: was made with other settings"):
+        _sweep(other, tmp_path)
+
+
 def test_a_sweep_of_minutes_shares_them(config: TrainingConfig, tmp_path: Path) -> None:
-    config = dataclasses.replace(config, steps=None, minutes=0.06)
+    config = dataclasses.replace(config, steps=None, minutes=0.3)
     cells, _, _ = _sweep(config, tmp_path)
     start = load_checkpoint(tmp_path / "start" / "checkpoint.pt").plan.steps
     assert cells is not None
