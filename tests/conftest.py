@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from faststyle.training.config import Plan
+from faststyle.training.config import Plan, TrainingConfig
 
 # A GPU would make results depend on the machine.
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -54,7 +54,6 @@ def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model file of a tiny network with random weights."""
     import torch
 
-    from faststyle.training.config import TrainingConfig
     from faststyle.training.export import export_model
     from faststyle.training.network import build_network
 
@@ -94,3 +93,23 @@ def vgg_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("vgg") / "thin.pth"
     torch.save(state, path)
     return path
+
+
+@pytest.fixture
+def config(paint: Paint, vgg_weights: Path) -> TrainingConfig:
+    """A run as small as it can be."""
+    for seed in range(8):
+        photo = paint(f"photos/{seed}.jpg", height=80, width=96, seed=seed)
+    return TrainingConfig(
+        style=str(paint("stripes.png", height=64, width=64, seed=9)),
+        content=str(photo.parent),
+        width=2,
+        loss_network="vgg19",
+        vgg_weights=str(vgg_weights),
+        stroke_size=1,
+        crop_size=64,
+        batch_size=2,
+        style_weight=10.0,
+        steps=6,
+        precision="float32",
+    )

@@ -25,25 +25,6 @@ from tests.conftest import Paint, blotches
 PLAIN = RunOptions(device="cpu", workers=0)
 
 
-@pytest.fixture
-def config(paint: Paint, vgg_weights: Path) -> TrainingConfig:
-    for seed in range(8):
-        photo = paint(f"photos/{seed}.jpg", height=80, width=96, seed=seed)
-    return TrainingConfig(
-        style=str(paint("stripes.png", height=64, width=64, seed=9)),
-        content=str(photo.parent),
-        width=2,
-        loss_network="vgg19",
-        vgg_weights=str(vgg_weights),
-        stroke_size=1,
-        crop_size=64,
-        batch_size=2,
-        style_weight=10.0,
-        steps=6,
-        precision="float32",
-    )
-
-
 def _train(
     config: TrainingConfig, out: Path, *, stop_after: int | None = None, resume: bool = False
 ) -> tuple[RunResult, list[Progress]]:

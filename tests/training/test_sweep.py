@@ -14,24 +14,11 @@ from faststyle.training.checkpoint import load_checkpoint
 from faststyle.training.config import RunOptions, TrainingConfig
 from faststyle.training.run import Progress
 from faststyle.training.sweep import Cell, sweep
-from tests.conftest import Paint
 
 
 @pytest.fixture
-def config(paint: Paint, vgg_weights: Path) -> TrainingConfig:
-    for seed in range(8):
-        photo = paint(f"photos/{seed}.jpg", height=80, width=96, seed=seed)
-    return TrainingConfig(
-        style=str(paint("stripes.png", height=64, width=64, seed=9)),
-        content=str(photo.parent),
-        width=2,
-        loss_network="vgg19",
-        vgg_weights=str(vgg_weights),
-        crop_size=64,
-        batch_size=1,
-        steps=12,
-        precision="float32",
-    )
+def grid_config(config: TrainingConfig) -> TrainingConfig:
+    return dataclasses.replace(config, style_weight=None, batch_size=1, steps=12)
 
 
 def _sweep(
@@ -52,8 +39,10 @@ def _sweep(
     return cells, names, len(seen)
 
 
-def test_a_sweep_trains_each_cell_from_one_network(config: TrainingConfig, tmp_path: Path) -> None:
-    cells, names, steps = _sweep(config, tmp_path)
+def test_a_sweep_trains_each_cell_from_one_network(
+    grid_config: TrainingConfig, tmp_path: Path
+) -> None:
+    cells, names, steps = _sweep(grid_config, tmp_path)
     assert names == ["start", *(cell.folder.name for cell in cells or [])]
     assert names[2] == "intensity_2_stroke_2.5"
     assert steps == 4 + 4 * 2  # a third for the start, the rest in equal parts
@@ -70,28 +59,28 @@ def test_a_sweep_trains_each_cell_from_one_network(config: TrainingConfig, tmp_p
         assert sheet.height > 2 * 80
 
 
-def test_a_stopped_sweep_goes_on_where_it_was(config: TrainingConfig, tmp_path: Path) -> None:
-    stopped, names, _ = _sweep(config, tmp_path, stop_after=7)
+def test_a_stopped_sweep_goes_on_where_it_was(grid_config: TrainingConfig, tmp_path: Path) -> None:
+    stopped, names, _ = _sweep(grid_config, tmp_path, stop_after=7)
     assert stopped is None
     assert len(names) == 3
-    cells, names, steps = _sweep(config, tmp_path)
+    cells, names, steps = _sweep(grid_config, tmp_path)
     assert len(cells or []) == 4
     assert len(names) == 5
     assert steps == 12 - 7
 
 
 def test_a_sweep_is_not_continued_with_other_settings(
-    config: TrainingConfig, tmp_path: Path
+    grid_config: TrainingConfig, tmp_path: Path
 ) -> None:
-    _sweep(config, tmp_path, stop_after=2)
-    other = dataclasses.replace(config, content_weight=2.0)
+    _sweep(grid_config, tmp_path, stop_after=2)
+    other = dataclasses.replace(grid_config, content_weight=2.0)
     with pytest.raises(ConfigError, match=r"start: was made with other settings"):
         _sweep(other, tmp_path)
 
 
-def test_a_sweep_of_minutes_shares_them(config: TrainingConfig, tmp_path: Path) -> None:
-    config = dataclasses.replace(config, steps=None, minutes=0.3)
-    cells, _, _ = _sweep(config, tmp_path)
+def test_a_sweep_of_minutes_shares_them(grid_config: TrainingConfig, tmp_path: Path) -> None:
+    timed = dataclasses.replace(grid_config, steps=None, minutes=0.3)
+    cells, _, _ = _sweep(timed, tmp_path)
     start = load_checkpoint(tmp_path / "start" / "checkpoint.pt").plan.steps
     assert cells is not None
     for cell in cells:
