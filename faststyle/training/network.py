@@ -27,6 +27,29 @@ Adam could move every pixel by half of it. pytorch/examples has 255 units, which
 """
 
 
+class InstanceNorm(nn.InstanceNorm2d):
+    """Instance normalization (Ulyanov et al. 2016) with a scale and shift for each channel.
+
+    On a CPU, torch's own turns channels-last pictures into planes, and leaves them so for the
+    next layer to turn back; batch normalization of one picture at a time is the same and does
+    not, which makes a step of a narrow network a fifth faster.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (named as its parent does)
+        """Return the normalized pictures, of the input's shape and layout."""
+        if input.device.type != "cpu" or not input.is_contiguous(memory_format=torch.channels_last):
+            normalized: Tensor = super().forward(input)
+            return normalized
+        return torch.cat(
+            [
+                functional.batch_norm(
+                    picture, None, None, self.weight, self.bias, training=True, eps=self.eps
+                )
+                for picture in torch.split(input, 1)
+            ]
+        )
+
+
 class Residual(nn.Sequential):
     """A residual block: ``input + layers(input)``, with no activation after the sum."""
 
@@ -101,7 +124,7 @@ def _normalized(
     # The convolution needs no bias: instance normalization would subtract it again.
     return [
         *_convolution(channels_in, channels_out, kernel=kernel, stride=stride),
-        nn.InstanceNorm2d(channels_out, affine=True),
+        InstanceNorm(channels_out, affine=True),
     ]
 
 

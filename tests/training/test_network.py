@@ -7,6 +7,7 @@ from torch import nn
 from faststyle.errors import ConfigError
 from faststyle.training.network import (
     PRESETS,
+    InstanceNorm,
     Residual,
     TransformerNetwork,
     build_network,
@@ -88,3 +89,16 @@ def test_finite_finds_a_bad_weight(network: TransformerNetwork) -> None:
     with torch.no_grad():
         next(network.parameters())[0, 0, 0, 0] = float("nan")
     assert not finite(network)
+
+
+def test_instance_normalization_is_the_same_in_either_layout() -> None:
+    torch.manual_seed(0)
+    norm = InstanceNorm(3, affine=True)
+    torch.nn.init.normal_(norm.weight)
+    pictures = torch.rand(4, 3, 6, 5)
+    expected = torch.nn.functional.instance_norm(pictures, weight=norm.weight, bias=norm.bias)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        images = pictures.clone().to(memory_format=layout).requires_grad_(True)
+        normalized = norm(images)
+        assert torch.allclose(normalized, expected, atol=1e-5)
+        assert normalized.is_contiguous(memory_format=layout)
