@@ -26,7 +26,7 @@ def fingerprints(config: TrainingConfig, *, photos: list[Path]) -> dict[str, str
     except OSError as error:
         raise ImageError(f"{config.style}: {error.strerror}; check the path") from error
     if config.loss_network == LITE:
-        prints["vgg_weights"] = _file_digest(str(LITE_WEIGHTS))
+        prints["lite"] = _file_digest(str(LITE_WEIGHTS))
     if config.vgg_weights is not None:
         try:
             prints["vgg_weights"] = _file_digest(config.vgg_weights)
@@ -65,12 +65,12 @@ def compare_fingerprints(
     """
     if old.get("content") != new["content"]:
         on_notice(f"{config.content}: the photos changed since the checkpoint; so does their order")
+    if old.get("lite") != new.get("lite"):
+        raise CheckpointError(
+            "the loss network lite is another than the run was started with; "
+            "resume with the faststyle it was started with, or start another run with --out"
+        )
     for key in ("style", "vgg_weights"):
-        if old.get(key) != new.get(key) and config.loss_network == LITE and key == "vgg_weights":
-            raise CheckpointError(
-                "the loss network lite is another than the run was started with; "
-                "resume with the faststyle it was started with, or start another run with --out"
-            )
         if old.get(key) != new.get(key):
             raise CheckpointError(
                 f"{getattr(config, key)}: not the {key.replace('_', ' ')} that the run was "
