@@ -43,7 +43,7 @@ from loops import (
 )
 from torch import Tensor
 
-from faststyle.training.config import TrainingConfig, style_side
+from faststyle.training.config import START_RANDOM, TrainingConfig, style_side
 from faststyle.training.data import find_photos, read_squares, read_style
 from faststyle.training.device import choose_device
 from faststyle.training.losses import PerceptualLoss
@@ -147,12 +147,16 @@ class Racer:
 
 
 def race(setting: Setting, options: argparse.Namespace) -> None:
-    """Train both loops from scratch in turns, and print their validation losses on the way."""
+    """Train the loops in turns, and print their validation losses on the way."""
     judge = _judge(setting, options)
     photos = read_squares(
         setting.photos.validation[:VALIDATION_PHOTOS], size=setting.config.crop_size
     )
-    racers = {"plain": _plain_racer(setting, options), "ours": _our_racer(setting, options)}
+    racers = {
+        "plain": _plain_racer(setting, options),
+        "ours from random weights": _our_racer(setting, options, start_from=START_RANDOM),
+        "ours": _our_racer(setting, options, start_from=DEFAULTS.start_from),
+    }
     limit, every = options.seconds_limit, options.every
     for until in range(every, limit + every, every):
         for name, racer in racers.items():
@@ -163,12 +167,12 @@ def race(setting: Setting, options: argparse.Namespace) -> None:
             total = _validate(racer.loop.network, judge=judge, photos=photos, device=setting.device)
             racer.lowest = min(racer.lowest, total)
             print(
-                f"{name:<6} {racer.seconds:7.1f} s {racer.steps:6} steps {total:9.4f}", flush=True
+                f"{name:<24} {racer.seconds:7.1f} s {racer.steps:6} steps {total:9.4f}", flush=True
             )
     for name, racer in racers.items():
         below = racer.lowest < options.until
         verdict = f"below {options.until:g} after" if below else f"at best {racer.lowest:.4f} in"
-        print(f"{name:<6} {verdict} {racer.seconds:.1f} s, {racer.steps} steps")
+        print(f"{name:<24} {verdict} {racer.seconds:.1f} s, {racer.steps} steps")
 
 
 def _plain_racer(setting: Setting, options: argparse.Namespace) -> Racer:
@@ -184,10 +188,12 @@ def _plain_racer(setting: Setting, options: argparse.Namespace) -> Racer:
     return Racer(loop, setting.device, seconds=time.monotonic() - started)
 
 
-def _our_racer(setting: Setting, options: argparse.Namespace) -> Racer:
+def _our_racer(setting: Setting, options: argparse.Namespace, *, start_from: str) -> Racer:
     started = time.monotonic()
     minutes = options.seconds_limit / 60
-    config = replace(setting.config, batch_size=options.batch_size, minutes=minutes)
+    config = replace(
+        setting.config, batch_size=options.batch_size, minutes=minutes, start_from=start_from
+    )
     loop = our_loop(setting, config, objective=build_objective(config))
     return Racer(loop, setting.device, seconds=time.monotonic() - started)
 
