@@ -34,14 +34,28 @@ below it from 0 to 1; ordinary ones have a mean near 128 or near 0.5."""
 
 
 @dataclass(frozen=True)
-class _Input:
-    """What a file takes; sides are None where any will do."""
+class PictureInput:
+    """The one input of a file that takes one picture."""
 
     name: str
     type: type[Any]
+    """Type of its numbers."""
     channels_first: bool
+    """Whether it is N×3×H×W; otherwise it is N×H×W×3."""
     height: int | None
+    """In pixels; None where any will do."""
     width: int | None
+    """In pixels; None where any will do."""
+
+    def batch(self, pixels: NDArray[np.uint8], *, white: float) -> NDArray[Any]:
+        """Make a batch of one picture, as the file takes it.
+
+        Args:
+            pixels: uint8 H×W×3, RGB, of sides that the file takes.
+            white: the value that stands for 255.
+        """
+        batch = (pixels[None] * np.float32(white / 255)).astype(self.type)
+        return np.ascontiguousarray(batch.transpose(0, 3, 1, 2)) if self.channels_first else batch
 
 
 class ForeignStylizer:
@@ -64,7 +78,7 @@ class ForeignStylizer:
         self.device = model.device
         self._path = path
         self._session = model.session
-        self._input = _read_input(model, path=path)
+        self._input = read_input(model, path=path)
         self._white = 255.0 if self._input.type is np.uint8 else 1.0
         self._white_out = 1.0
         if np.abs(self._compute(self._scaled(_probe()))).mean() > BRIGHT:
@@ -110,9 +124,7 @@ class ForeignStylizer:
         Raises:
             ModelError: it fails, or gives something else than a picture.
         """
-        batch = (pixels[None] * np.float32(self._white / 255)).astype(self._input.type)
-        if self._input.channels_first:
-            batch = batch.transpose(0, 3, 1, 2)
+        batch = self._input.batch(pixels, white=self._white)
         output = self._session.get_outputs()[0].name
         try:
             (painted,) = self._session.run([output], {self._input.name: batch})
@@ -151,14 +163,24 @@ def load_foreign(path: Path, *, device: str = "cpu", threads: int | None = None)
     return ForeignStylizer(open_model(path, device=device, threads=threads), path=path)
 
 
-def _read_input(model: OpenModel, *, path: Path) -> _Input:
+def read_input(model: OpenModel, *, path: Path) -> PictureInput:
+    """Find out what an open file takes, ours too.
+
+    Args:
+        model: the open file.
+        path: where it lies, for error messages.
+
+    Raises:
+        ModelError: it does not take one picture.
+    """
     inputs = model.session.get_inputs()
     if len(inputs) == 1 and inputs[0].type in INPUT_TYPES and len(inputs[0].shape) == 4:
         count, *sides = map(_fixed, inputs[0].shape)
         channels_first = sides[0] == 3
         channels = sides.pop(0 if channels_first else 2)
         if count in (None, 1) and channels == 3:
-            return _Input(inputs[0].name, INPUT_TYPES[inputs[0].type], channels_first, *sides)
+            kind = INPUT_TYPES[inputs[0].type]
+            return PictureInput(inputs[0].name, kind, channels_first, *sides)
     taken = ", ".join(map(describe_value, inputs)) or "nothing"
     raise ModelError(f"{path}: takes {taken}; {SUPPORTED}")
 

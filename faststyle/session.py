@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from numpy.typing import NDArray
 
 from faststyle.errors import DeviceError, MissingPackageError, ModelError
 
@@ -51,8 +56,21 @@ MOST_THREADS = 1024
 EXTERNAL_WEIGHTS = "session.model_external_initializers_file_folder_path"
 """Where onnxruntime looks for weights that other exporters write beside the model."""
 
+SPINNING_STOP = "session.force_spinning_stop"
+"""Whether a session's threads go to sleep at the end of each run."""
+
+NO_REARRANGING = "session.disable_prepacking"
+"""Whether weights stay as the file has them."""
+
+OPERATOR_EVENT = "_kernel_time"
+"""How the names of those events end that onnxruntime logs for whole operators."""
+
 _ERROR_LEVEL = 3
 _FATAL_LEVEL = 4
+
+QUIET = onnxruntime.RunOptions()
+"""For ``session.run``: what fails is raised, and not written to stderr too."""
+QUIET.log_severity_level = _FATAL_LEVEL
 
 
 @dataclass(frozen=True)
@@ -63,13 +81,17 @@ class OpenModel:
     device: str
 
 
-def open_model(path: Path, *, device: str = "auto", threads: int | None = None) -> OpenModel:
+def open_model(
+    path: Path, *, device: str = "auto", threads: int | None = None, spinning: bool = True
+) -> OpenModel:
     """Load an ONNX file.
 
     Args:
         path: the file.
         device: one of `DEVICES`; ``auto`` is the first of them that takes the model.
         threads: CPU threads that share the work; None is one for each core.
+        spinning: the threads may keep the cores busy for a while after a run, in wait of
+            the next.
 
     Raises:
         ModelError: the file is missing or cannot be loaded.
@@ -83,7 +105,9 @@ def open_model(path: Path, *, device: str = "auto", threads: int | None = None) 
         raise DeviceError(f"--threads {threads}: must be from 1 to {MOST_THREADS}")
     for candidate in _candidates(device):
         try:
-            session = _open(content, folder=path.parent, device=candidate, threads=threads)
+            options = _options(folder=path.parent, device=candidate, threads=threads)
+            options.add_session_config_entry(SPINNING_STOP, "0" if spinning else "1")
+            session = _open(content, options, device=candidate)
         except RUNTIME_ERRORS as error:
             if candidate == "cpu" or isinstance(error, MODEL_ERRORS):
                 raise ModelError(
@@ -97,6 +121,40 @@ def open_model(path: Path, *, device: str = "auto", threads: int | None = None) 
         f"--device {device}: onnxruntime has its provider but could not start it; "
         "check the driver and the libraries it needs, or use --device cpu"
     )
+
+
+def profile_run(
+    path: Path, inputs: Mapping[str, NDArray[Any]], *, threads: int | None = None
+) -> list[Mapping[str, Any]]:
+    """Run a model once on the CPU, with the very operators that the file has.
+
+    Args:
+        path: an ONNX file that `open_model` takes.
+        inputs: arrays by the names of the model's inputs.
+        threads: CPU threads that share the work; None is one for each core.
+
+    Returns:
+        What onnxruntime logs of each operator that ran, among it ``op_name``,
+        ``input_type_shape`` and ``output_type_shape``.
+
+    Raises:
+        ModelError: the model cannot be run so, which may take more memory than `open_model`.
+    """
+    options = _options(folder=path.parent, device="cpu", threads=threads)
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    # Weights that are rearranged beforehand are missing from the log.
+    options.add_session_config_entry(NO_REARRANGING, "1")
+    options.enable_profiling = True
+    # Windows removes no log that a failed session still holds open.
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        options.profile_file_prefix = str(Path(folder, "profile"))
+        try:
+            session = _open(path.read_bytes(), options, device="cpu")
+            session.run(None, dict(inputs), QUIET)
+        except RUNTIME_ERRORS as error:
+            raise ModelError(f"{path}: could not be run operator by operator") from error
+        events = json.loads(Path(session.end_profiling()).read_text())
+    return [event["args"] for event in events if event["name"].endswith(OPERATOR_EVENT)]
 
 
 def describe_value(value: Any) -> str:
@@ -128,15 +186,19 @@ def _preload_cuda() -> None:
             preload(directory="")
 
 
-def _open(
-    content: bytes, *, folder: Path, device: str, threads: int | None
-) -> onnxruntime.InferenceSession:
-    if device == "cuda":
-        _preload_cuda()
+def _options(*, folder: Path, device: str, threads: int | None) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERROR_LEVEL if device == "cpu" else _FATAL_LEVEL
     options.add_session_config_entry(EXTERNAL_WEIGHTS, str(folder.absolute()))
     if threads is not None:
         options.intra_op_num_threads = threads
+    return options
+
+
+def _open(
+    content: bytes, options: onnxruntime.SessionOptions, *, device: str
+) -> onnxruntime.InferenceSession:
+    if device == "cuda":
+        _preload_cuda()
     providers = list(dict.fromkeys([PROVIDERS[device], PROVIDERS["cpu"]]))
     return onnxruntime.InferenceSession(content, options, providers=providers, enable_fallback=0)

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 from PIL import Image
 
+from faststyle.contract import ModelCard
 from faststyle.training.config import Plan, TrainingConfig
+
+if TYPE_CHECKING:
+    from faststyle.training.network import TransformerNetwork
 
 # A GPU would make results depend on the machine.
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -19,6 +26,11 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 REPOSITORY = Path(__file__).parent.parent
 
 Paint = Callable[..., Path]
+Build = Callable[..., Path]
+Shape = Sequence[str | int | None]
+
+FIRST = ("n", 3, "h", "w")
+LAST = ("n", "h", "w", 3)
 
 PLAN = Plan(steps=7, batch_size=2, style_weight=10.0, learning_rate=2e-3, precision="float32")
 """A plan for tests that need any."""
@@ -29,6 +41,35 @@ def blotches(height: int, width: int, *, seed: int = 0) -> NDArray[np.uint8]:
     coarse = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
     picture = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
     return np.asarray(picture)
+
+
+def vivid_network(*, preset: str, width: int = 4) -> TransformerNetwork:
+    """Build a network that paints from black to white, no weight of which is as layers start."""
+    import torch
+
+    from faststyle.training.network import build_network
+
+    torch.manual_seed(3)
+    network = build_network(preset=preset, width=width)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter += 0.1 * torch.randn_like(parameter)
+        network.layers[-1].get_parameter("weight").mul_(5)
+    return network
+
+
+def make_card(network: TransformerNetwork) -> ModelCard:
+    """Make the card of a network that was trained for a few steps."""
+    from faststyle.training.export import model_card
+
+    config = TrainingConfig(
+        style="/home/someone/tiny.jpg",
+        content="/home/someone/photos",
+        author="A. Painter",
+        license="CC0",
+        source="The attic, 1900",
+    )
+    return model_card(network, config=config, plan=PLAN, trained_steps=7)
 
 
 def pixels(picture: Image.Image) -> NDArray[np.uint8]:
@@ -49,6 +90,35 @@ def paint(tmp_path: Path) -> Paint:
     return write
 
 
+@pytest.fixture
+def build(tmp_path: Path) -> Build:
+    """Write an ONNX file whose nodes lead from ``x`` to ``y``, and return its path."""
+
+    def write(
+        nodes: Sequence[NodeProto],
+        *,
+        name: str = "foreign.onnx",
+        shape: Shape = FIRST,
+        kind: int = TensorProto.FLOAT,
+        kind_out: int = TensorProto.FLOAT,
+        inputs: Sequence[str] = ("x",),
+        **constants: NDArray[np.generic],
+    ) -> Path:
+        graph = helper.make_graph(
+            list(nodes),
+            "somebody's",
+            [helper.make_tensor_value_info(name, kind, shape) for name in inputs],
+            [helper.make_tensor_value_info("y", kind_out, None)],
+            [numpy_helper.from_array(value, name) for name, value in constants.items()],
+        )
+        model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
+        path = tmp_path / name
+        onnx.save(model, path)
+        return path
+
+    return write
+
+
 @pytest.fixture(scope="session")
 def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model file of a tiny network with random weights."""
@@ -59,15 +129,8 @@ def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("model") / "tiny.onnx"
-    config = TrainingConfig(
-        style="/home/someone/tiny.jpg",
-        content="/home/someone/photos",
-        author="A. Painter",
-        license="CC0",
-        source="The attic, 1900",
-    )
     network = build_network(preset="johnson", width=2)
-    export_model(network, path, config=config, plan=PLAN, trained_steps=7)
+    export_model(network, path, card=make_card(network))
     return path
 
 

@@ -2,52 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from faststyle.errors import ImageError, ModelError
 from faststyle.foreign import load_foreign
-from tests.conftest import blotches
-
-FIRST = ("n", 3, "h", "w")
-LAST = ("n", "h", "w", 3)
-
-Build = Callable[..., Path]
-Shape = Sequence[str | int | None]
-
-
-@pytest.fixture
-def build(tmp_path: Path) -> Build:
-    """Write an ONNX file whose nodes lead from ``x`` to ``y``, and return its path."""
-
-    def write(
-        nodes: Sequence[NodeProto],
-        *,
-        shape: Shape = FIRST,
-        kind: int = TensorProto.FLOAT,
-        kind_out: int = TensorProto.FLOAT,
-        inputs: Sequence[str] = ("x",),
-        **constants: NDArray[np.generic],
-    ) -> Path:
-        graph = helper.make_graph(
-            list(nodes),
-            "somebody's",
-            [helper.make_tensor_value_info(name, kind, shape) for name in inputs],
-            [helper.make_tensor_value_info("y", kind_out, None)],
-            [numpy_helper.from_array(value, name) for name, value in constants.items()],
-        )
-        model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
-        path = tmp_path / "foreign.onnx"
-        onnx.save(model, path)
-        return path
-
-    return write
+from tests.conftest import FIRST, LAST, Build, Shape, blotches
 
 
 def _number(value: float) -> NDArray[np.float32]:

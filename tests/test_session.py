@@ -7,7 +7,8 @@ import pytest
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime_errors
 
 from faststyle.errors import DeviceError, ModelError
-from faststyle.session import PROVIDERS, open_model
+from faststyle.gallery import style_path
+from faststyle.session import PROVIDERS, SPINNING_STOP, open_model
 
 
 class _Session:
@@ -90,3 +91,9 @@ def test_what_is_no_model_is_named(tmp_path: Path, content: bytes | None) -> Non
         path.write_bytes(content)
     with pytest.raises(ModelError, match=rf"^{path}: [^\n]*$"):
         open_model(path)
+
+
+@pytest.mark.parametrize(("spinning", "stop"), [(True, "0"), (False, "1")])
+def test_threads_keep_the_cores_busy_only_if_they_may(spinning: bool, stop: str) -> None:
+    session = open_model(style_path("wave"), device="cpu", spinning=spinning).session
+    assert session.get_session_options().get_session_config_entry(SPINNING_STOP) == stop

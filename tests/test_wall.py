@@ -117,3 +117,9 @@ def test_help_works_without_torch(command: str) -> None:
 def test_styles_and_info_work_without_torch() -> None:
     assert "starry_night" in _run("styles").stdout
     assert "contract version" in _run("info", "wave").stdout
+
+
+def test_bench_works_without_torch() -> None:
+    process = _run("bench", "wave", "--sizes", "24x16", "--rounds", "1")
+    assert process.returncode == 0, process.stderr
+    assert "24x16" in process.stdout

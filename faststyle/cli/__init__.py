@@ -20,6 +20,7 @@ COMMANDS = {
     "sweep": "try intensities and stroke sizes in short runs, on one contact sheet",
     "export": "turn a training checkpoint into an ONNX model",
     "evaluate": "compare models by the losses of what they paint",
+    "bench": "time models side by side, and tell what else they take",
     "distill": "make a thin loss network out of VGG-19 weights",
 }
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from faststyle.cli.options import add_overwrite, require_training_packages, words
+from faststyle.cli.tables import name_files, print_table
 from faststyle.errors import ConfigError, DataError, ModelError
 from faststyle.files import find_pictures, refuse_existing
 from faststyle.foreign import ForeignStylizer
@@ -164,8 +165,7 @@ def _choose_photos(folder: Path, *, without: Path, most: int | None) -> list[Pat
 
 def _open_models(named: Sequence[str]) -> dict[str, Repaint]:
     """Open each model once, by a name of its own."""
-    paths = list(dict.fromkeys(resolve(name).absolute() for name in named))
-    return {_name(path, among=paths): _open(path) for path in paths}
+    return {name: _open(path) for name, path in name_files(map(resolve, named)).items()}
 
 
 def _open(path: Path) -> Repaint:
@@ -174,15 +174,6 @@ def _open(path: Path) -> Repaint:
         return Stylizer(model, card=read_card(model, path=path))
     except ModelError:
         return ForeignStylizer(model, path=path)
-
-
-def _name(path: Path, *, among: Sequence[Path]) -> str:
-    """Name a model by its file, with as many folders as it takes to tell it from the others."""
-    for count in range(1, len(path.parts)):
-        name, *all_names = ((*each.parts[-count:-1], each.stem) for each in (path, *among))
-        if all_names.count(name) == 1:
-            return "/".join(name)
-    return str(path)
 
 
 def _print_unreadable(paths: Sequence[Path]) -> None:
@@ -196,7 +187,4 @@ def _print_table(evaluation: Evaluation) -> None:
     rows = [["model", *evaluation.rows[0].losses]]
     for model, losses in means.items():
         rows.append([model, *(f"{loss:.4f}" for loss in losses.values())])
-    first, *widths = (max(map(len, column)) for column in zip(*rows, strict=True))
-    for name, *cells in rows:
-        numbers = (f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
-        print("  ".join([f"{name:<{first}}", *numbers]))
+    print_table(rows)

@@ -1,0 +1,31 @@
+"""Tables for people: their rows, and names to begin them with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+
+def name_files(paths: Iterable[Path]) -> dict[str, Path]:
+    """Name each file once, with as many folders as it takes to tell it from the others."""
+    files = list(dict.fromkeys(path.absolute() for path in paths))
+    return {_name(path, among=files): path for path in files}
+
+
+def print_table(rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
+    """Print rows of cells in columns, the first `left` of them to the left, others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            f"{cell:<{width}}" if place < left else f"{cell:>{width}}"
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        print("  ".join(cells))
+
+
+def _name(path: Path, *, among: Sequence[Path]) -> str:
+    for count in range(1, len(path.parts)):
+        name, *all_names = ((*each.parts[-count:-1], each.stem) for each in (path, *among))
+        if all_names.count(name) == 1:
+            return "/".join(name)
+    return str(path)

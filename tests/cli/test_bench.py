@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import helper
+
+from faststyle.cli import main
+from tests.conftest import Build
+
+QUICK = ["--rounds", "2", "--threads", "1", "--device", "cpu"]
+
+
+@pytest.fixture
+def fixed(build: Build) -> Path:
+    """A network of another maker, for pictures of one size."""
+    return build(
+        [helper.make_node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1])],
+        name="fixed.onnx",
+        shape=(1, 3, 20, 30),
+        w=np.zeros((3, 3, 3, 3), np.float32),
+    )
+
+
+def test_ours_and_a_foreign_model(
+    fixed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "times.csv"
+    sizes = ["--sizes", "24x16", "30x20", "--csv", str(table)]
+    assert main(["bench", "wave", str(fixed), *QUICK, *sizes]) == 0
+    models, measured = (
+        [line.split() for line in part.splitlines()]
+        for part in capsys.readouterr().out.split("\n\n")
+    )
+    assert models[0] == ["model", "file", "parameters", "pictures", "device", "threads"]
+    assert models[1][0] == "wave"
+    assert models[1][-4:] == ["any", "size", "cpu", "1"]
+    assert models[2] == ["fixed", "0", "kB", "81", "30x20", "only", "cpu", "1"]
+    assert measured[0] == [
+        *("size", "model", "GFLOP", "ms", "min", "ms", "median", "ms", "max"),
+        *("fps", "min", "fps", "median", "fps", "max", "memory", "ratio"),
+    ]
+    assert [row[:2] for row in measured[1:]] == [
+        *(["24x16", "wave"], ["30x20", "wave"], ["30x20", "fixed"])
+    ]
+    assert [row[-1] for row in measured[1:3]] == ["1.00", "1.00"]
+    with open(table, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["model"], row["width"], row["height"]) for row in rows] == [
+        *(("wave", "24", "16"), ("wave", "30", "20"), ("fixed", "30", "20"))
+    ]
+
+
+def test_one_failure_does_not_lose_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"broken")
+    table = tmp_path / "times.csv"
+    models = ["nothing", str(broken), "none.onnx", "wave"]
+    assert main(["bench", *models, *QUICK, "--sizes", "24x16", "--csv", str(table)]) == 1
+    out, error = capsys.readouterr()
+    assert out.splitlines()[-1].split()[:2] == ["24x16", "wave"]
+    assert "ratio" not in out
+    unknown, damaged, missing = error.splitlines()
+    assert unknown.startswith("faststyle: no bundled style is called 'nothing'")
+    assert damaged.startswith(f"faststyle: {broken}: not an ONNX model")
+    assert "none.onnx: No such file" in missing
+    assert table.read_text().count("\n") == 2
+
+
+def test_one_model_is_not_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "wave", *QUICK, "--sizes", "24x16"]) == 0
+    assert "ratio" not in capsys.readouterr().out
+
+
+def test_results_are_replaced_only_if_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "times.csv"
+    table.write_text("old")
+    bench = ["bench", "wave", *QUICK, "--sizes", "24x16", "--csv", str(table)]
+    assert main(bench) == 1
+    assert capsys.readouterr().err.startswith(f"faststyle: {table}: already exists; pass")
+    assert table.read_text() == "old"
+    assert main([*bench, "--overwrite"]) == 0
+    assert table.read_text().startswith("model,path,")
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--rounds", "0"], "--rounds must be at least 1"),
+        (["--sizes", "0x10"], "--sizes must name at least one, with sides of 1 pixel or more"),
+        (["--threads", "0"], "--threads 0: must be from 1"),
+        (["--device", "directml"], "--device directml: the installed onnxruntime has no Dml"),
+    ],
+)
+def test_mistakes_are_one_line(
+    extra: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", "wave", *extra]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"faststyle: {message}")
+
+
+@pytest.mark.parametrize("size", ["512", "512×512", "axb", "-1x5", "5x5x5"])
+def test_what_is_no_size_is_wrong_usage(size: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["bench", "wave", f"--sizes={size}"])
+    assert f"{size!r} is not WIDTHxHEIGHT, such as 1280x720" in capsys.readouterr().err
