@@ -156,7 +156,7 @@ def plain_loop(
     )
     torch.manual_seed(setting.config.seed)
     network = build_network(preset=setting.config.preset, width=setting.config.width)
-    network = network.to(setting.device)
+    network = network.to(setting.device).train()
     loss = _AbsoluteLoss(
         features.to(setting.device),
         setting.style.to(setting.device),

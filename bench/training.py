@@ -3,7 +3,8 @@
 Speed of the plain loop, of ours with the same VGG-16, and of ours as it is by default:
 
     python bench/training.py --content DIR --style FILE [--vgg16-weights FILE]
-        [--width 16] [--crop-size 256] [--batch-size 4] [--rounds 4] [--steps-per-round 12]
+        [--preset johnson] [--width 16] [--crop-size 256] [--batch-size 4] [--rounds 4]
+        [--steps-per-round 12]
 
 Without a file of weights VGG-16 has its full width and random ones: the arithmetic is the
 same. Time until a validation loss goes below a bound, or the lowest loss reached, instead:
@@ -215,9 +216,11 @@ def _judge(setting: Setting, options: argparse.Namespace) -> PerceptualLoss:
 def _validate(
     network: TransformerNetwork, *, judge: PerceptualLoss, photos: Tensor, device: torch.device
 ) -> float:
+    network.eval()
     with torch.no_grad():
         crops = (photo[None].to(device) / 255 for photo in photos)
         totals = [float(judge(network(crop), crop).total) for crop in crops]
+    network.train()
     return statistics.mean(totals)
 
 
@@ -225,7 +228,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--content", type=Path, required=True)
     parser.add_argument("--style", type=Path, required=True)
-    parser.add_argument("--width", type=int, default=DEFAULTS.width)
+    parser.add_argument("--preset", default=DEFAULTS.preset)
+    parser.add_argument("--width", type=int, help="if not the preset's own")
     parser.add_argument("--crop-size", type=int, default=DEFAULTS.crop_size)
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--device", default="cpu")
@@ -256,6 +260,7 @@ def main() -> None:
     config = TrainingConfig(
         style=str(options.style),
         content=str(options.content),
+        preset=options.preset,
         width=options.width,
         crop_size=options.crop_size,
     )

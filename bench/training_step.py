@@ -1,6 +1,7 @@
 """Time one training step in each precision and memory layout, interleaved in one run.
 
-python bench/training_step.py [--vgg-weights FILE] [--width 8] [--rounds 5] [--device cuda]
+python bench/training_step.py [--vgg-weights FILE] [--preset johnson] [--width 8] [--rounds 5]
+    [--device cuda]
 
 Without a file of weights the loss network is a full-width VGG-19 with random ones: the
 arithmetic is the same.
@@ -20,7 +21,7 @@ import torchvision
 from torch import Tensor, nn
 
 from faststyle.training.config import TrainingConfig
-from faststyle.training.network import build_network
+from faststyle.training.network import TransformerNetwork, build_network
 from faststyle.training.plan import USUAL_BATCH
 from faststyle.training.tensors import load_tensors
 from faststyle.training.trainer import configured_loss
@@ -34,7 +35,8 @@ CROPS = (USUAL_BATCH, 3, CONFIG.crop_size, CONFIG.crop_size)
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--vgg-weights", type=Path)
-    parser.add_argument("--width", type=int, default=8)
+    parser.add_argument("--preset", default=CONFIG.preset)
+    parser.add_argument("--width", type=int, help="if not the preset's own")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
@@ -42,7 +44,11 @@ def main() -> None:
     device = torch.device(options.device)
     steps = {
         (dtype, layout): _step(
-            state, width=options.width, dtype=dtype, layout=LAYOUTS[layout], device=device
+            state,
+            build_network(preset=options.preset, width=options.width).train(),
+            dtype=dtype,
+            layout=LAYOUTS[layout],
+            device=device,
         )
         for dtype, layout in itertools.product((torch.float32, torch.bfloat16), LAYOUTS)
     }
@@ -69,13 +75,12 @@ def _weights(path: Path | None) -> dict[str, Tensor]:
 
 def _step(
     state: dict[str, Tensor],
+    network: TransformerNetwork,
     *,
-    width: int,
     dtype: torch.dtype,
     layout: torch.memory_format,
     device: torch.device,
 ) -> Callable[[], None]:
-    network = build_network(preset=CONFIG.preset, width=width)
     features = VggFeatures(
         state,
         loss_network="vgg19",

@@ -1,0 +1,132 @@
+"""Network designs that are compared by `networks`: the presets, and each of their choices undone.
+
+All but Johnson's are built as the preset ``fast`` is: a stem with a stride of 4, residual blocks
+normalized once by a small copy of the picture, and `Enlarge` back to the full resolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+
+from faststyle.training.layers import ContextNorm, Enlarge, InstanceNorm, Residual
+from faststyle.training.network import OUTPUT_UNITS, PRESETS, Preset, TransformerNetwork, johnson
+
+MARGIN = 16
+
+Norm = Callable[[int], nn.Module]
+"""Builds what normalizes so many channels."""
+
+
+def five_blocks(width: int) -> TransformerNetwork:
+    """Build ``fast`` with five residual blocks in place of four."""
+    layers = [*_stem(width), *(_block(width) for _ in range(5)), _head(width, factor=4)]
+    return _network(layers, name="five-blocks", width=width)
+
+
+def instance(width: int) -> TransformerNetwork:
+    """Normalize by statistics of the picture itself, and after both convolutions of a block."""
+    blocks = (_block(width, norm=_own_norm, second_norm=_own_norm) for _ in range(5))
+    layers = [*_stem(width, norm=_own_norm), *blocks, _head(width, factor=4)]
+    return _network(layers, name="instance", width=width)
+
+
+def unnormalized(width: int) -> TransformerNetwork:
+    """Normalize in the stem alone."""
+    blocks = (_block(width, norm=None) for _ in range(5))
+    return _network(
+        [*_stem(width), *blocks, _head(width, factor=4)], name="unnormalized", width=width
+    )
+
+
+def eighth(width: int) -> TransformerNetwork:
+    """Compute most at an eighth of the resolution, in three times the channels.
+
+    What the stem sees is kept aside and added again at a quarter of the resolution.
+    """
+    deep = 3 * width
+    body = Residual(
+        [
+            *_convolution(width, deep, kernel=3, stride=2, norm=ContextNorm),
+            nn.ReLU(inplace=True),
+            *(_block(deep) for _ in range(4)),
+            *_convolution(deep, width, kernel=1),
+            nn.Upsample(scale_factor=2, mode="nearest"),
+        ]
+    )
+    after = [*_convolution(width, width, kernel=3, norm=ContextNorm), nn.ReLU(inplace=True)]
+    layers = [*_stem(width), body, *after, _head(width, factor=4)]
+    return _network(layers, name="eighth", width=width)
+
+
+def pointwise(width: int) -> TransformerNetwork:
+    """Let the second convolution of each block see one position only."""
+    blocks = (_block(width, second_kernel=1) for _ in range(5))
+    return _network([*_stem(width), *blocks, _head(width, factor=4)], name="pointwise", width=width)
+
+
+def mixed_head(width: int) -> TransformerNetwork:
+    """Give the work of two blocks to a head of two steps, the last at half the resolution."""
+    middle = width // 2
+    head = [Enlarge(width, middle, factor=2), nn.ReLU(inplace=True), _head(middle, factor=2)]
+    layers = [*_stem(width), *(_block(width) for _ in range(3)), *head]
+    return _network(layers, name="mixed-head", width=width)
+
+
+DESIGNS = {
+    "johnson": Preset(johnson, 16),
+    "fast": PRESETS["fast"],
+    "five-blocks": Preset(five_blocks, 32),
+    "instance": Preset(instance, 32),
+    "unnormalized": Preset(unnormalized, 32),
+    "eighth": Preset(eighth, 16),
+    "pointwise": Preset(pointwise, 32),
+    "mixed-head": Preset(mixed_head, 32),
+}
+"""Each design by name, and the width that it is compared at."""
+
+
+def _network(layers: list[nn.Module], *, name: str, width: int) -> TransformerNetwork:
+    return TransformerNetwork(layers, preset=name, width=width, margin=MARGIN)
+
+
+def _own_norm(channels: int) -> nn.Module:
+    return InstanceNorm(channels, affine=True)
+
+
+def _convolution(
+    channels_in: int, channels_out: int, *, kernel: int, stride: int = 1, norm: Norm | None = None
+) -> list[nn.Module]:
+    padding = (kernel - stride + 1) // 2
+    # A normalization would subtract the bias again.
+    convolution = nn.Conv2d(
+        channels_in, channels_out, kernel, stride, padding=padding, bias=norm is None
+    )
+    return [convolution] if norm is None else [convolution, norm(channels_out)]
+
+
+def _stem(channels: int, *, norm: Norm = ContextNorm) -> list[nn.Module]:
+    return [*_convolution(3, channels, kernel=8, stride=4, norm=norm), nn.ReLU(inplace=True)]
+
+
+def _block(
+    channels: int,
+    *,
+    norm: Norm | None = ContextNorm,
+    second_norm: Norm | None = None,
+    second_kernel: int = 3,
+) -> Residual:
+    return Residual(
+        [
+            *_convolution(channels, channels, kernel=3, norm=norm),
+            nn.ReLU(inplace=True),
+            *_convolution(channels, channels, kernel=second_kernel, norm=second_norm),
+        ]
+    )
+
+
+def _head(channels: int, *, factor: int) -> Enlarge:
+    layer = Enlarge(channels, 3, factor=factor)
+    nn.init.constant_(layer.bias, OUTPUT_UNITS / 2)  # training starts from grey
+    return layer
