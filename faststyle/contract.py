@@ -14,7 +14,11 @@ CONTRACT_VERSION = 1
 """Version of the promises below; a reader refuses a newer one."""
 
 INPUT = "image"
-"""Name of the only input: uint8 N×H×W×3, RGB, any N, H and W from 1 up."""
+"""Name of the picture's input: uint8 N×H×W×3, RGB, any N, H and W from 1 up."""
+
+CONTEXT = "context"
+"""Name of the second input of some models: a small copy of the picture that the image is, or is
+part of: uint8 1×h×w×3, or N×h×w×3, one for each."""
 
 OUTPUT = "stylized"
 """Name of the only output: the same type and shape as the input."""
@@ -36,7 +40,15 @@ class ModelCard:
     """Network preset and the settings it was built with, such as ``johnson width 32``."""
     normalization: str = ""
     """What the network normalizes by: ``instance`` is statistics of the whole picture,
-    so tiles of a picture computed apart do not agree."""
+    so tiles of a picture computed apart do not agree; ``context`` those of a small copy."""
+    context: str = ""
+    """Where the small copy comes from: ``inside``, made of the picture by the model itself, or
+    ``input``, so that tiles or frames can share one; empty where none is needed."""
+    precision: str = "fp32"
+    """What the model computes in: fp32, fp16 or int8."""
+    difference: Mapping[str, float] = field(default_factory=dict)
+    """Measured difference from the trained network in float32, in levels of 255: ``mean``,
+    ``percentile_99`` and ``largest`` over the pixels of some pictures."""
     multiple: int = 1
     """Tiles whose sides are divisible by this, in pixels, need no padding inside."""
     halo: int = 0
@@ -71,12 +83,22 @@ class ModelCard:
             multiple=_integer(metadata.get("multiple", "1")),
             halo=_integer(metadata.get("halo", "0")),
             trained_steps=_integer(metadata.get("trained_steps", "0")),
+            difference=_numbers(metadata.get("difference", "{}")),
             training=_mapping(metadata.get("training", "{}")),
+            precision=metadata.get("precision", "fp32"),
             **{name: metadata.get(name, "") for name in _TEXT_FIELDS},
         )
 
 
-_TEXT_FIELDS = ("author", "license", "source", "preset", "normalization", "faststyle_version")
+_TEXT_FIELDS = (
+    "author",
+    "license",
+    "source",
+    "preset",
+    "normalization",
+    "context",
+    "faststyle_version",
+)
 
 
 def _integer(text: str) -> int:
@@ -91,3 +113,10 @@ def _mapping(text: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"{text!r} is not a JSON object")
     return value
+
+
+def _numbers(text: str) -> Mapping[str, float]:
+    values = _mapping(text)
+    if not all(isinstance(value, (int, float)) for value in values.values()):
+        raise ValueError(f"{text!r} holds other things than numbers")
+    return values

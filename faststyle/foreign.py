@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from faststyle.context import small_copy
+from faststyle.contract import CONTEXT, INPUT
 from faststyle.errors import ImageError, ModelError
 from faststyle.session import RUNTIME_ERRORS, OpenModel, describe_value, open_model
 
@@ -35,9 +37,10 @@ below it from 0 to 1; ordinary ones have a mean near 128 or near 0.5."""
 
 @dataclass(frozen=True)
 class PictureInput:
-    """The one input of a file that takes one picture."""
+    """What a file takes that repaints one picture."""
 
     name: str
+    """Name of the input for the picture."""
     type: type[Any]
     """Type of its numbers."""
     channels_first: bool
@@ -46,16 +49,21 @@ class PictureInput:
     """In pixels; None where any will do."""
     width: int | None
     """In pixels; None where any will do."""
+    context: bool
+    """Whether it takes a small copy of the picture too, as some of ours do."""
 
-    def batch(self, pixels: NDArray[np.uint8], *, white: float) -> NDArray[Any]:
-        """Make a batch of one picture, as the file takes it.
+    def feed(self, pixels: NDArray[np.uint8], *, white: float) -> dict[str, NDArray[Any]]:
+        """Make the inputs for one picture, by name, as the file takes them.
 
         Args:
             pixels: uint8 H×W×3, RGB, of sides that the file takes.
             white: the value that stands for 255.
         """
         batch = (pixels[None] * np.float32(white / 255)).astype(self.type)
-        return np.ascontiguousarray(batch.transpose(0, 3, 1, 2)) if self.channels_first else batch
+        if self.channels_first:
+            batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
+        feed = {self.name: batch}
+        return {**feed, CONTEXT: small_copy(pixels)[None]} if self.context else feed
 
 
 class ForeignStylizer:
@@ -124,10 +132,10 @@ class ForeignStylizer:
         Raises:
             ModelError: it fails, or gives something else than a picture.
         """
-        batch = self._input.batch(pixels, white=self._white)
+        feed = self._input.feed(pixels, white=self._white)
         output = self._session.get_outputs()[0].name
         try:
-            (painted,) = self._session.run([output], {self._input.name: batch})
+            (painted,) = self._session.run([output], feed)
         except RUNTIME_ERRORS as error:
             height, width = pixels.shape[:2]
             raise ModelError(
@@ -174,13 +182,21 @@ def read_input(model: OpenModel, *, path: Path) -> PictureInput:
         ModelError: it does not take one picture.
     """
     inputs = model.session.get_inputs()
-    if len(inputs) == 1 and inputs[0].type in INPUT_TYPES and len(inputs[0].shape) == 4:
-        count, *sides = map(_fixed, inputs[0].shape)
+    context = [each.name for each in inputs] == [INPUT, CONTEXT]
+    picture = inputs[0] if len(inputs) == 1 or context else None
+    if picture is not None and picture.type in INPUT_TYPES and len(picture.shape) == 4:
+        count, *sides = map(_fixed, picture.shape)
         channels_first = sides[0] == 3
         channels = sides.pop(0 if channels_first else 2)
         if count in (None, 1) and channels == 3:
-            kind = INPUT_TYPES[inputs[0].type]
-            return PictureInput(inputs[0].name, kind, channels_first, *sides)
+            return PictureInput(
+                name=picture.name,
+                type=INPUT_TYPES[picture.type],
+                channels_first=channels_first,
+                height=sides[0],
+                width=sides[1],
+                context=context,
+            )
     taken = ", ".join(map(describe_value, inputs)) or "nothing"
     raise ModelError(f"{path}: takes {taken}; {SUPPORTED}")
 

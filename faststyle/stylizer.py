@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import overload
+from typing import TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from faststyle.contract import CONTRACT_VERSION, INPUT, OUTPUT, ModelCard
+from faststyle.context import small_copy
+from faststyle.contract import CONTEXT, CONTRACT_VERSION, INPUT, OUTPUT, ModelCard
 from faststyle.errors import ImageError, ModelError
 from faststyle.gallery import resolve
 from faststyle.images import split_alpha
 from faststyle.session import RUNTIME_ERRORS, OpenModel, open_model
+
+Picture: TypeAlias = Image.Image | NDArray[np.uint8]
+"""A PIL image of any mode, or uint8 H×W×3, RGB."""
 
 
 class Stylizer:
@@ -30,17 +34,23 @@ class Stylizer:
         self._session = model.session
 
     @overload
-    def __call__(self, image: Image.Image) -> Image.Image: ...
+    def __call__(self, image: Image.Image, *, context: Picture | None = None) -> Image.Image: ...
 
     @overload
-    def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]: ...
+    def __call__(
+        self, image: NDArray[np.uint8], *, context: Picture | None = None
+    ) -> NDArray[np.uint8]: ...
 
-    def __call__(self, image: Image.Image | NDArray[np.uint8]) -> Image.Image | NDArray[np.uint8]:
+    def __call__(self, image: Picture, *, context: Picture | None = None) -> Picture:
         """Repaint one picture, of any size from 1×1 up, at exactly its size.
 
         Args:
             image: a PIL image of any mode, taken as it is (no EXIF rotation), or a uint8
                 H×W×3 array, RGB.
+            context: the picture that the image is a part of, or another one of its scene, of
+                any size; what shares a context is painted alike. Its
+                `faststyle.context.small_copy` does as well. None takes the image itself.
+                Only for models whose card says ``context="input"``.
 
         Returns:
             The same type: an RGB image (RGBA with the same alpha if the picture has
@@ -49,25 +59,32 @@ class Stylizer:
         Raises:
             ImageError: the array is of another type or shape, the picture is empty, or
                 there is not enough memory for it.
+            ModelError: a context is given to a model that takes none.
         """
+        takes_context = self.card.context == "input"
+        if context is not None and not takes_context:
+            raise ModelError(
+                f"the model {self.card.style!r} takes no context; use one that was exported with "
+                "--context-input, of a network that normalizes by a small copy of the picture"
+            )
+        pixels, alpha = _read(image)
+        inputs = {INPUT: pixels[None]}
+        if takes_context:
+            whole = pixels if context is None else _read(context)[0]
+            inputs[CONTEXT] = small_copy(whole)[None]
+        stylized = self._run(inputs)
         if not isinstance(image, Image.Image):
-            return self._run(image)
-        colors, alpha = split_alpha(image)
-        stylized = Image.fromarray(self._run(np.asarray(colors)))
+            return stylized
+        picture = Image.fromarray(stylized)
         if alpha is not None:
-            stylized.putalpha(alpha)
-        return stylized
+            picture.putalpha(alpha)
+        return picture
 
-    def _run(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
-            kind = getattr(pixels, "dtype", type(pixels).__name__)
-            raise ImageError(f"a picture must be a PIL image or a uint8 array, not {kind}")
-        if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
-            raise ImageError(f"an array must be H×W×3 and not empty, not {pixels.shape}")
+    def _run(self, inputs: dict[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
         try:
-            (stylized,) = self._session.run([OUTPUT], {INPUT: pixels[None]})
+            (stylized,) = self._session.run([OUTPUT], inputs)
         except RUNTIME_ERRORS as error:
-            height, width = pixels.shape[:2]
+            height, width = inputs[INPUT].shape[1:3]
             raise ImageError(
                 f"a picture of {width}×{height} pixels could not be computed, probably for "
                 "want of memory; scale it down first"
@@ -109,11 +126,11 @@ def read_card(model: OpenModel, *, path: Path) -> ModelCard:
     Raises:
         ModelError: it is not a faststyle model, or of a newer contract.
     """
-    inputs, outputs = model.session.get_inputs(), model.session.get_outputs()
-    promised = [
-        (entry.name, entry.type, len(entry.shape), entry.shape[-1:]) for entry in inputs + outputs
-    ]
-    if promised != [(name, "tensor(uint8)", 4, [3]) for name in (INPUT, OUTPUT)]:
+    entries = [*model.session.get_inputs(), *model.session.get_outputs()]
+    names = [entry.name for entry in entries]
+    kinds = {(entry.type, len(entry.shape), *entry.shape[-1:]) for entry in entries}
+    takes_context = names == [INPUT, CONTEXT, OUTPUT]
+    if not (takes_context or names == [INPUT, OUTPUT]) or kinds != {("tensor(uint8)", 4, 3)}:
         raise ModelError(f"{path}: not a faststyle model; make one with faststyle export")
     try:
         card = ModelCard.from_metadata(model.session.get_modelmeta().custom_metadata_map)
@@ -124,4 +141,20 @@ def read_card(model: OpenModel, *, path: Path) -> ModelCard:
             f"{path}: follows contract {card.contract_version}, and this faststyle knows "
             f"{CONTRACT_VERSION}; update faststyle"
         )
+    if takes_context != (card.context == "input"):
+        raise ModelError(f"{path}: its metadata do not fit its inputs; export it again")
     return card
+
+
+def _read(picture: Picture) -> tuple[NDArray[np.uint8], Image.Image | None]:
+    """Return the colours of a picture, uint8 H×W×3, and its transparency if it has any."""
+    alpha = None
+    if isinstance(picture, Image.Image):
+        colors, alpha = split_alpha(picture)
+        picture = np.asarray(colors)
+    if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8:
+        kind = getattr(picture, "dtype", type(picture).__name__)
+        raise ImageError(f"a picture must be a PIL image or a uint8 array, not {kind}")
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.size == 0:
+        raise ImageError(f"an array must be H×W×3 and not empty, not {picture.shape}")
+    return picture, alpha

@@ -219,7 +219,7 @@ def _measure(pipe: Connection, case: Case) -> None:
     # that within a run only, which alone is as fast.
     model = open_model(case.path, device=case.device, threads=case.threads, spinning=False)
     taken = read_input(model, path=case.path)
-    inputs = {taken.name: taken.batch(draw_photo(case.size), white=WHITE)}
+    inputs = taken.feed(draw_photo(case.size), white=WHITE)
     model.session.run(None, inputs, QUIET)
     pipe.send(None)
     for _ in range(case.rounds):

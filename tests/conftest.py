@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,7 +53,7 @@ def vivid_network(*, preset: str, width: int = 4) -> TransformerNetwork:
     network = build_network(preset=preset, width=width)
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter += 0.1 * torch.randn_like(parameter)
+            parameter.add_(torch.randn_like(parameter), alpha=0.1)
         network.layers[-1].get_parameter("weight").mul_(5)
     return network
 
@@ -132,6 +132,36 @@ def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = build_network(preset="johnson", width=2)
     export_model(network, path, card=make_card(network))
     return path
+
+
+@pytest.fixture(scope="session")
+def fast_models(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """Model files of one network that looks at a small copy, by precision, and ``context``.
+
+    The latter takes the small copy as an input; the others make it themselves.
+    """
+    import torch
+
+    from faststyle.training.export import FEWEST_PHOTOS, export_model
+    from faststyle.training.network import build_network
+
+    torch.manual_seed(0)
+    network = build_network(preset="fast", width=4)
+    folder = tmp_path_factory.mktemp("fast")
+    photos = [folder / f"{seed}.png" for seed in range(FEWEST_PHOTOS)]
+    for seed, path in enumerate(photos):
+        Image.fromarray(blotches(64, 96, seed=seed)).save(path)
+    models = {name: folder / f"{name}.onnx" for name in ("fp32", "fp16", "int8", "context")}
+    for name, path in models.items():
+        export_model(
+            network,
+            path,
+            card=make_card(network),
+            precision="fp32" if name == "context" else name,
+            context_input=name == "context",
+            photos=photos,
+        )
+    return models
 
 
 @pytest.fixture(scope="session")

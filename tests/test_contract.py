@@ -9,6 +9,9 @@ CARD = ModelCard(
     author="A. Painter",
     multiple=4,
     halo=60,
+    context="input",
+    precision="int8",
+    difference={"mean": 0.5, "largest": 9},
     training={"steps": 10, "style_layers": ["relu1_1"]},
 )
 
@@ -21,7 +24,10 @@ def test_a_card_survives_metadata() -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [{"halo": "wide"}, {"multiple": "[4]"}, {"contract_version": '"1"'}, {"training": "[1]"}],
+    [
+        *({"halo": "wide"}, {"multiple": "[4]"}, {"contract_version": '"1"'}),
+        *({"training": "[1]"}, {"difference": '{"mean": "small"}'}),
+    ],
 )
 def test_damaged_metadata_are_refused(damage: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=r"."):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +136,14 @@ def test_our_own_file_gives_the_same_as_with_us(model_path: Path) -> None:
     photo = blotches(32, 48)
     ours = faststyle.load(model_path, device="cpu")
     assert np.array_equal(load_foreign(model_path)(photo), ours(photo))
+
+
+def test_our_own_file_gets_its_context(fast_models: Mapping[str, Path]) -> None:
+    import faststyle
+
+    photo = blotches(260, 280)
+    ours = faststyle.load(fast_models["context"], device="cpu")
+    assert np.array_equal(load_foreign(fast_models["context"])(photo), ours(photo))
 
 
 @pytest.mark.parametrize(

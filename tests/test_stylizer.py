@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 import faststyle
+from faststyle.context import small_copy
 from faststyle.errors import ImageError, ModelError, UnknownStyleError
 from tests.conftest import blotches, pixels
 
@@ -79,6 +81,72 @@ def test_other_arrays_are_refused(stylizer: faststyle.Stylizer, array: Any) -> N
         stylizer(array)
 
 
+@pytest.mark.parametrize("name", ["fp16", "int8", "context"])
+@pytest.mark.parametrize("size", [(1, 1), (37, 64), (1, 90), (300, 290)])
+def test_all_exports_of_a_network_agree(
+    fast_models: Mapping[str, Path], name: str, size: tuple[int, int]
+) -> None:
+    photo = blotches(*size)
+    plain, other = (
+        faststyle.load(fast_models[each], device="cpu", threads=1)(photo) for each in ("fp32", name)
+    )
+    assert other.shape == photo.shape
+    # Flat pictures are normalized by next to nothing, for which int8 has no range.
+    most = 8 if name == "int8" and 1 in size else 1
+    assert np.abs(other.astype(int) - plain).mean() < most
+    assert np.abs(other.astype(int) - photo).mean() > 9
+
+
+@pytest.fixture(scope="module")
+def with_context(fast_models: Mapping[str, Path]) -> faststyle.Stylizer:
+    return faststyle.load(fast_models["context"], device="cpu", threads=1)
+
+
+def test_a_tile_with_its_halo_is_a_piece_of_the_whole(
+    fast_models: Mapping[str, Path], with_context: faststyle.Stylizer
+) -> None:
+    photo = blotches(280, 300)
+    inside = faststyle.load(fast_models["fp32"], device="cpu", threads=1)
+    halo, multiple = inside.card.halo, inside.card.multiple
+    (top, left), side = (20 * multiple, 25 * multiple), 10 * multiple
+    assert halo <= min(top, left)
+    tile = photo[top - halo : top + side + halo, left - halo : left + side + halo]
+    painted = with_context(tile, context=photo)[halo:-halo, halo:-halo].astype(int)
+    # The copy made inside is not rounded.
+    for whole, most in ((with_context(photo), 1), (inside(photo), 2)):
+        expected = whole[top : top + side, left : left + side]
+        assert np.abs(painted - expected).max() <= most
+    alone = with_context(tile)[halo:-halo, halo:-halo]
+    assert np.abs(painted - alone).max() > 9
+
+
+def test_a_picture_is_its_own_context(with_context: faststyle.Stylizer) -> None:
+    photo = blotches(260, 300)
+    picture = Image.fromarray(photo)
+    picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    expected = with_context(photo)
+    for context in (photo, Image.fromarray(photo), picture, small_copy(photo)):
+        assert np.array_equal(with_context(photo, context=context), expected)
+    stylized = with_context(picture, context=photo)
+    assert stylized.mode == "RGBA"
+    assert np.array_equal(pixels(stylized)[..., :3], expected)
+
+
+@pytest.mark.parametrize("name", ["fp32", "int8"])
+def test_a_model_without_that_input_takes_no_context(
+    fast_models: Mapping[str, Path], name: str
+) -> None:
+    photo = blotches(20, 20)
+    stylizer = faststyle.load(fast_models[name], device="cpu", threads=1)
+    with pytest.raises(ModelError, match=r"'tiny' takes no context; .*exported with --context-"):
+        stylizer(photo, context=photo)
+
+
+def test_a_context_must_be_a_picture(with_context: faststyle.Stylizer) -> None:
+    with pytest.raises(ImageError, match="H×W×3"):
+        with_context(blotches(20, 20), context=np.zeros((4, 4), np.uint8))
+
+
 def test_the_model_says_what_it_is(stylizer: faststyle.Stylizer) -> None:
     card = stylizer.card
     assert (card.style, card.author, card.license) == ("tiny", "A. Painter", "CC0")
@@ -121,6 +189,27 @@ def test_damaged_metadata_are_refused(
     path = _changed(model_path, tmp_path / "damaged.onnx", **metadata)
     with pytest.raises(ModelError, match=r"damaged\.onnx: its metadata are missing or damaged"):
         faststyle.load(path)
+
+
+@pytest.mark.parametrize(("name", "context"), [("fp32", "input"), ("context", "inside")])
+def test_metadata_that_do_not_fit_the_inputs_are_refused(
+    fast_models: Mapping[str, Path], tmp_path: Path, name: str, context: str
+) -> None:
+    path = _changed(fast_models[name], tmp_path / "damaged.onnx", context=context)
+    with pytest.raises(ModelError, match=r"damaged\.onnx: its metadata do not fit its inputs"):
+        faststyle.load(path)
+
+
+@pytest.mark.parametrize("name", ["fp32", "context"])
+def test_other_inputs_are_refused(
+    fast_models: Mapping[str, Path], tmp_path: Path, name: str
+) -> None:
+    model = onnx.load(fast_models[name])
+    entry = helper.make_tensor_value_info("copy", TensorProto.UINT8, ["n", "h", "w", 3])
+    model.graph.input.append(entry)
+    onnx.save(model, tmp_path / "other.onnx")
+    with pytest.raises(ModelError, match=r"other\.onnx: not a faststyle model"):
+        faststyle.load(tmp_path / "other.onnx")
 
 
 def test_a_foreign_model_is_refused(tmp_path: Path) -> None:

@@ -5,52 +5,97 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from faststyle.cli.options import add_overwrite, readable_size, require_training_packages
-from faststyle.files import refuse_existing
+from faststyle.contract import ModelCard
+from faststyle.files import find_pictures, refuse_existing
+from faststyle.gallery import resolve
 
-CARD_OPTIONS = ("name", "author", "license", "source")
+if TYPE_CHECKING:
+    from faststyle.training.network import TransformerNetwork
+
+CARD_OPTIONS = ("style", "author", "license", "source")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("checkpoint", type=Path, help="checkpoint.pt of a training run")
+    parser.add_argument(
+        "network",
+        help="checkpoint.pt of a training run, a model.onnx in fp32 or fp16, or a bundled style",
+    )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FILE", help="ONNX file to write"
     )
     parser.add_argument(
-        "--half-weights",
+        "--precision",
+        choices=("fp32", "fp16", "int8"),
+        default="fp32",
+        help="fp16: half the file size, and faster where the device computes in it; "
+        "int8: for CPUs (default %(default)s)",
+    )
+    parser.add_argument(
+        "--photos",
+        type=Path,
+        metavar="DIR",
+        help="photos to measure an int8 model on (default: those that the run learnt from)",
+    )
+    parser.add_argument(
+        "--context-input",
         action="store_true",
-        help="store the weights as float16: half the file size, same speed",
+        help="take the small copy of the picture as a second input, so that tiles of a "
+        "picture or frames of a video can share one",
     )
     for option in CARD_OPTIONS:
         parser.add_argument(
-            f"--{option}", metavar="TEXT", help=f"{option} to state, if not that of the run"
+            f"--{'name' if option == 'style' else option}",
+            dest=option,
+            metavar="TEXT",
+            help=f"{option} to state, if not that of the run",
         )
     add_overwrite(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Export the checkpoint."""
+    """Export the network."""
     require_training_packages()
-    from faststyle.training.checkpoint import load_checkpoint
     from faststyle.training.export import export_model
 
     output: Path = options.output
     refuse_existing(output, overwrite=options.overwrite)
-    checkpoint = load_checkpoint(options.checkpoint)
+    network, card, content = _read(options.network)
+    photos = options.photos or content
     stated = {option: getattr(options, option) for option in CARD_OPTIONS}
-    config = replace(
-        checkpoint.config, **{key: value for key, value in stated.items() if value is not None}
-    )
     difference = export_model(
-        checkpoint.build(),
+        network,
         output,
-        config=config,
-        plan=checkpoint.plan,
-        trained_steps=checkpoint.step,
-        half_weights=options.half_weights,
+        card=replace(card, **{key: value for key, value in stated.items() if value is not None}),
+        precision=options.precision,
+        context_input=options.context_input,
+        photos=list(find_pictures(photos)) if photos is not None else (),
     )
     size = readable_size(output.stat().st_size)
-    print(f"{output}: {size}, at most {difference}/255 from the network in torch")
+    print(
+        f"{output}: {size}, {options.precision}, {difference.mean:.2f}/255 on average and at most "
+        f"{difference.largest:g}/255 from the network in float32"
+    )
     return 0
+
+
+def _read(name: str) -> tuple[TransformerNetwork, ModelCard, Path | None]:
+    """Return the network, what is known of it, and the folder of photos it learnt from."""
+    from faststyle.training.checkpoint import load_checkpoint
+    from faststyle.training.export import model_card
+    from faststyle.training.exported import read_exported
+
+    if Path(name).suffix not in (".pt", ".pth"):
+        return *read_exported(resolve(name)), None
+    checkpoint = load_checkpoint(Path(name))
+    network = checkpoint.build()
+    card = model_card(
+        network,
+        config=checkpoint.config,
+        plan=checkpoint.plan,
+        trained_steps=checkpoint.step,
+    )
+    return network, card, Path(checkpoint.config.content)

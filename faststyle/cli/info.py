@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 
 from faststyle.cli.options import readable_size
@@ -12,6 +13,12 @@ from faststyle.errors import ModelError
 from faststyle.gallery import resolve
 from faststyle.session import OpenModel, describe_value, open_model
 from faststyle.stylizer import read_card
+
+CONTEXTS = {"inside": "small copy made inside", "input": "small copy taken as an input"}
+"""In words: where the context of a model comes from."""
+
+MEASURES = {"mean": "on average", "percentile_99": "at the 99th percentile", "largest": "at most"}
+"""In words: what is measured of a difference."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -40,8 +47,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _print_card(card: ModelCard) -> None:
+    readable = {
+        "context": CONTEXTS.get(card.context, card.context),
+        "difference": _describe_difference(card.difference),
+    }
     for field in fields(card):
-        value = getattr(card, field.name)
+        value = readable.get(field.name, getattr(card, field.name))
         if field.name != "training":
             _line(field.name.replace("_", " "), str(value) if value != "" else "-")
     if card.training:
@@ -49,6 +60,14 @@ def _print_card(card: ModelCard) -> None:
         for key, value in card.training.items():
             text = value if isinstance(value, str) else json.dumps(value)
             print(f"  {key.replace('_', ' '):<24} {text or '-'}")
+
+
+def _describe_difference(difference: Mapping[str, float]) -> str:
+    return ", ".join(
+        f"{difference[name]:g}/255 {words}"
+        for name, words in MEASURES.items()
+        if name in difference
+    )
 
 
 def _print_foreign(model: OpenModel) -> None:

@@ -25,7 +25,9 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     add_setting(content, "crop_size", int, "PIXELS", "side of the square crops of photos")
     network = parser.add_argument_group("network")
     add_setting(network, "preset", str, "NAME", "network design")
-    add_setting(network, "width", int, "N", "channels of its first layer")
+    add_setting(
+        network, "width", int, "N", "channels it is built with, if not the preset's own number"
+    )
     add_setting(network, "start_from", str, "FILE", "what to start from, or random")
     losses = parser.add_argument_group("losses")
     add_setting(losses, "loss_network", str, "NAME", "lite, vgg16 or vgg19")

@@ -47,10 +47,10 @@ class TrainingConfig:
     stroke_size: float = 5.0
     """Size of the strokes from 1, fine, to 10, bold: see `style_side`."""
 
-    preset: str = "johnson"
+    preset: str = "fast"
     """Network preset."""
-    width: int = 8
-    """Channels of the network's first layer."""
+    width: int | None = None
+    """Width that the preset is built with; None takes its own."""
 
     start_from: str = START_BUNDLED
     """Network to start from: a checkpoint, a model or bundled style, `START_BUNDLED`

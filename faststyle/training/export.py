@@ -1,9 +1,10 @@
-"""Exporting a trained network to one ONNX file, and proving that it is the same network."""
+"""Exporting a network to one ONNX file, and measuring that it is the same network."""
 
 from __future__ import annotations
 
-import copy
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,30 +13,59 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
-from faststyle.contract import INPUT, OUTPUT, ModelCard
-from faststyle.errors import ExportError
+from faststyle.context import small_copy
+from faststyle.contract import CONTEXT, INPUT, OUTPUT, ModelCard
+from faststyle.errors import DataError, ExportError, ImageError
 from faststyle.files import whole_file
+from faststyle.images import open_colors
 from faststyle.training.config import Plan, TrainingConfig
 from faststyle.training.graph import write_graph
 from faststyle.training.network import TransformerNetwork
+from faststyle.training.quantize import observe, write_quantized_graph
 from faststyle.version import __version__
 
-TOLERANCE = 2
-"""Largest difference allowed between torch and onnxruntime, in levels of 255."""
+FEWEST_PHOTOS = 8
+"""Least number of photos to quantize by."""
+
+MOST_PHOTOS = 48
+"""Photos that are looked at; a third of them to compare with, the rest to quantize by."""
+
+PHOTO_SIDE = 512
+"""Longer side that those photos are scaled to, in pixels."""
+
+LARGEST = 2
+"""Largest difference allowed in fp32, in levels of 255."""
+
+LARGEST_MEAN = 2.0
+"""Largest mean difference on one picture allowed in other precisions, in levels of 255."""
 
 CHECKED_SIZES = ((1, 1), (2, 7), (37, 64), (61, 127), (250, 333))
 """Heights and widths that both are compared at: odd, tiny, and off every multiple."""
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far an exported model is from its network in float32, in levels of 255."""
+
+    mean: float
+    """Over all pixels and colours of all pictures."""
+    percentile_99: float
+    largest: float
+    worst_mean: float
+    """Mean of the picture with the largest."""
 
 
 def export_model(
     network: TransformerNetwork,
     path: Path,
     *,
-    config: TrainingConfig,
-    plan: Plan,
-    trained_steps: int,
-    half_weights: bool = False,
-) -> int:
+    card: ModelCard,
+    precision: str = "fp32",
+    context_input: bool = False,
+    photos: Sequence[Path] = (),
+) -> Difference:
     """Write a network as an ONNX file that follows the contract of `faststyle.contract`.
 
     The file is written only if onnx's checker accepts it and onnxruntime paints with it
@@ -44,37 +74,48 @@ def export_model(
     Args:
         network: a trained network, on the CPU.
         path: where to write; missing folders are made, an existing file is replaced.
-        config: the configuration it was trained with.
-        plan: the plan of its training.
-        trained_steps: steps it was trained for.
-        half_weights: store the weights as float16, which halves the file; the network is
-            then compared with itself after the same rounding.
-
-    Returns:
-        The largest difference found, in levels of 255.
+        card: what it says of itself, as `model_card` makes it; what follows from the other
+            arguments is filled in.
+        precision: fp32; fp16, which is float16 arithmetic where the device has it, and half
+            the file size everywhere; or int8, for CPUs.
+        context_input: take the small copy of the picture as a second input, if it needs one.
+        photos: to quantize by, and others of them to measure the difference on; int8 needs
+            some, the other precisions are measured on noise.
 
     Raises:
         ExportError: the file cannot be written, or does not reproduce the network.
+        DataError: int8 has too few photos.
     """
-    if half_weights:
-        network = _rounded(network)
-    model = write_graph(network, half_weights=half_weights)
-    card = model_card(network, config=config, plan=plan, trained_steps=trained_steps)
+    if precision == "int8":
+        pictures = _read_photos(photos)
+        compared = pictures[::3]
+        learnt = [each for index, each in enumerate(pictures) if index % 3]
+        seen = observe(network, [_planes(picture) for picture in learnt])
+        model = write_quantized_graph(network, seen=seen, context_input=context_input)
+    else:
+        compared = list(_smooth_noises())
+        model = write_graph(network, half=precision == "fp16", context_input=context_input)
+    _check(model, path=path)
+    difference = measure(network, model.SerializeToString(), pictures=compared)
+    if difference.largest > LARGEST and precision == "fp32":
+        raise ExportError(
+            f"{path}: onnxruntime differs from torch by {difference.largest:g}/255, "
+            f"more than {LARGEST}/255; nothing was written"
+        )
+    if difference.worst_mean > LARGEST_MEAN:
+        raise ExportError(
+            f"{path}: in {precision}, one picture differs by {difference.worst_mean:.2f}/255 on "
+            f"average, more than {LARGEST_MEAN:g}/255; nothing was written; export it as fp32"
+        )
+    stated = {
+        name: round(value, 3) for name, value in asdict(difference).items() if name != "worst_mean"
+    }
+    context = ("input" if context_input else "inside") if network.needs_context else ""
+    card = replace(card, precision=precision, context=context, difference=stated)
     onnx.helper.set_model_props(model, card.to_metadata())
     try:
-        onnx.checker.check_model(model, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ExportError(f"{path}: the exported graph is not valid ({error})") from error
-    content = model.SerializeToString()
-    difference = _compare(network, content)
-    if difference > TOLERANCE:
-        raise ExportError(
-            f"{path}: onnxruntime differs from torch by {difference}/255, "
-            f"more than {TOLERANCE}/255; nothing was written"
-        )
-    try:
         with whole_file(path) as temporary:
-            temporary.write_bytes(content)
+            temporary.write_bytes(model.SerializeToString())
     except OSError as error:
         raise ExportError(f"{path}: cannot be written ({error.strerror})") from error
     return difference
@@ -106,36 +147,77 @@ def model_card(
     )
 
 
-def _rounded(network: TransformerNetwork) -> TransformerNetwork:
-    return copy.deepcopy(network).half().float()
+def measure(
+    network: TransformerNetwork, content: bytes, *, pictures: Sequence[Pixels]
+) -> Difference:
+    """Compare a model with its network in float32.
 
-
-def _compare(network: TransformerNetwork, content: bytes) -> int:
-    """Return the largest difference between torch and onnxruntime on smooth noise."""
+    Args:
+        network: on the CPU.
+        content: the model file.
+        pictures: uint8 N×H×W×3 each.
+    """
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    draw = np.random.default_rng(0)
-    largest = 0
-    for height, width in CHECKED_SIZES:
-        images = _smooth_noise(draw, height=height, width=width)
-        (result,) = session.run([OUTPUT], {INPUT: images})
-        difference = np.abs(_run_torch(network, images).astype(int) - result.astype(int))
-        largest = max(largest, int(difference.max()))
-    return largest
+    takes_context = CONTEXT in {entry.name for entry in session.get_inputs()}
+    differences = []
+    for images in pictures:
+        inputs = {INPUT: images}
+        copies = None
+        if takes_context:
+            copies = inputs[CONTEXT] = np.stack([small_copy(image) for image in images])
+        (result,) = session.run([OUTPUT], inputs)
+        painted = _run_torch(network, images, copies)
+        differences.append(np.abs(painted.astype(int) - result.astype(int)).ravel())
+    every = np.concatenate(differences)
+    return Difference(
+        mean=float(every.mean()),
+        percentile_99=float(np.percentile(every, 99)),
+        largest=float(every.max()),
+        worst_mean=max(float(each.mean()) for each in differences),
+    )
 
 
-def _run_torch(network: TransformerNetwork, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    planes = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+def _check(model: onnx.ModelProto, *, path: Path) -> None:
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ExportError(f"{path}: the exported graph is not valid ({error})") from error
+
+
+def _run_torch(network: TransformerNetwork, images: Pixels, copies: Pixels | None) -> Pixels:
     with torch.no_grad():
-        stylized = network(planes)
+        stylized = network(_planes(images), None if copies is None else _planes(copies))
     levels = (stylized * 255).round().clamp(0, 255).byte()
-    painted: NDArray[np.uint8] = levels.permute(0, 2, 3, 1).numpy()
+    painted: Pixels = levels.permute(0, 2, 3, 1).numpy()
     return painted
 
 
-def _smooth_noise(draw: np.random.Generator, *, height: int, width: int) -> NDArray[np.uint8]:
-    """Draw two pictures of soft blotches with a little grain: uint8 2×H×W×3."""
-    coarse = torch.from_numpy(draw.uniform(0, 255, (2, 3, 5, 5)))
-    soft = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")
-    grain = draw.normal(0, 8, (2, height, width, 3))
-    levels = soft.permute(0, 2, 3, 1).numpy() + grain
-    return levels.clip(0, 255).astype(np.uint8)
+def _planes(images: Pixels) -> torch.Tensor:
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+
+
+def _read_photos(paths: Sequence[Path]) -> list[Pixels]:
+    """Read some of the photos: uint8 1×H×W×3 each; what cannot be read is left out."""
+    pictures = []
+    for path in paths[:: max(1, len(paths) // MOST_PHOTOS)]:
+        with suppress(ImageError):
+            photo = open_colors(path)
+            photo.thumbnail((PHOTO_SIDE, PHOTO_SIDE))
+            pictures.append(np.asarray(photo)[None].copy())
+    if len(pictures) < FEWEST_PHOTOS:
+        raise DataError(
+            f"int8 needs {FEWEST_PHOTOS} photos to measure the network on, and {len(pictures)} "
+            "can be read; name a folder with --photos"
+        )
+    return pictures
+
+
+def _smooth_noises() -> Iterator[Pixels]:
+    """Draw pairs of pictures of soft blotches with a little grain: uint8 2×H×W×3."""
+    draw = np.random.default_rng(0)
+    for height, width in CHECKED_SIZES:
+        coarse = torch.from_numpy(draw.uniform(0, 255, (2, 3, 5, 5)))
+        soft = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")
+        grain = draw.normal(0, 8, (2, height, width, 3))
+        levels = soft.permute(0, 2, 3, 1).numpy() + grain
+        yield levels.clip(0, 255).astype(np.uint8)

@@ -6,18 +6,23 @@ current exporter no longer writes, and what is not written need not be optimized
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnx
+import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from faststyle.contract import INPUT, OUTPUT
+from faststyle.context import CONTEXT_SIDE
+from faststyle.contract import CONTEXT, INPUT, OUTPUT
 from faststyle.errors import ExportError
-from faststyle.training.network import MINIMUM_SIDE, OUTPUT_UNITS, Residual, TransformerNetwork
+from faststyle.training.layers import ContextNorm, Enlarge, Residual
+from faststyle.training.network import OUTPUT_UNITS, TransformerNetwork
+from faststyle.training.sides import name_sides
 
 OPSET = 17
 """ONNX operator set: old enough for the runtimes that people still have."""
@@ -25,14 +30,41 @@ OPSET = 17
 IR_VERSION = 8
 """Version of the file format that came with opset 17."""
 
+LAST = 2**62
+"""An end of a slice beyond any."""
+
+PLANES = (2, 3)
+"""Axes of height and width in N×C×H×W."""
+
+Normalize = Callable[[ContextNorm, str], str]
+
+
+@dataclass(frozen=True)
+class Affine:
+    """Names of the scale and shift that normalize one layer: N×C×1×1."""
+
+    scale: str
+    shift: str
+
 
 class GraphWriter:
     """Collects nodes and weights, and names what flows between them."""
 
-    def __init__(self, *, half_weights: bool) -> None:
+    def __init__(
+        self, network: TransformerNetwork, *, half: bool = False, half_weights: bool = False
+    ) -> None:
+        """Begin a graph.
+
+        Args:
+            network: names its parameters.
+            half: compute in float16.
+            half_weights: store float16 weights at least.
+        """
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[tuple[str, bytes], onnx.TensorProto] = {}
-        self.half_weights = half_weights
+        self.half = half
+        self.half_weights = half or half_weights
+        self.names = {id(each): name for name, each in network.named_parameters()}
 
     def node(
         self,
@@ -46,11 +78,11 @@ class GraphWriter:
         self.nodes.append(helper.make_node(operator, inputs, [output], **(attributes or {})))
         return output
 
-    def constant(self, values: NDArray[np.generic]) -> str:
+    def constant(self, values: NDArray[np.generic], *, name: str = "") -> str:
         """Return the name of a constant, written once however often it is used."""
-        key = (f"{values.dtype}{values.shape}", values.tobytes())
+        key = (f"{name}{values.dtype}{values.shape}", values.tobytes())
         if key not in self.initializers:
-            name = f"constant_{len(self.initializers)}"
+            name = name or f"constant_{len(self.initializers)}"
             self.initializers[key] = numpy_helper.from_array(values, name)
         return self.initializers[key].name
 
@@ -58,91 +90,311 @@ class GraphWriter:
         """Return the name of a constant int64 vector."""
         return self.constant(np.array(values, np.int64))
 
-    def number(self, value: float) -> str:
-        """Return the name of a constant float32 scalar."""
-        return self.constant(np.array(value, np.float32))
+    def number(self, value: float, *, kind: type[np.generic] = np.float32) -> str:
+        """Return the name of a constant scalar."""
+        return self.constant(np.array(value, kind))
 
-    def weights(self, tensor: Tensor) -> str:
-        """Return the name of float32 weights, stored as float16 if so asked."""
-        values = tensor.detach().cpu().float().numpy()
-        if not self.half_weights:
-            return self.constant(values)
-        # Runtimes fold this cast when they load the file: computing stays in float32.
-        stored = self.constant(values.astype(np.float16))
-        return self.node("Cast", stored, attributes={"to": TensorProto.FLOAT})
+    def parameter(self, parameter: Tensor, values: Tensor | None = None) -> str:
+        """Return the name of a parameter's values, which are those used where given.
 
-    def graph(self) -> onnx.GraphProto:
-        """Return the graph from the contract's input to its output."""
-        shape: list[str | int | None] = ["batch", "height", "width", 3]
-        return helper.make_graph(
-            self.nodes,
-            "faststyle",
-            [helper.make_tensor_value_info(INPUT, TensorProto.UINT8, shape)],
-            [helper.make_tensor_value_info(OUTPUT, TensorProto.UINT8, shape)],
-            list(self.initializers.values()),
+        It has the name of the parameter, so that the network can be read back.
+        """
+        used = (parameter if values is None else values).detach().cpu().float().numpy()
+        contiguous = np.ascontiguousarray(
+            used.astype(np.float16 if self.half_weights else used.dtype)
         )
+        stored = self.constant(contiguous, name=self.names[id(parameter)])
+        if self.half_weights and not self.half:
+            # Runtimes fold this cast when they load the file.
+            return self.node("Cast", stored, attributes={"to": TensorProto.FLOAT})
+        return stored
+
+    def floats(self, x: str) -> str:
+        """Turn float32 into the type that is computed in."""
+        return self.node("Cast", x, attributes={"to": TensorProto.FLOAT16}) if self.half else x
+
+    def float32(self, x: str) -> str:
+        """Turn the type that is computed in into float32."""
+        return self.node("Cast", x, attributes={"to": TensorProto.FLOAT}) if self.half else x
 
 
-def write_graph(network: TransformerNetwork, *, half_weights: bool) -> onnx.ModelProto:
+@dataclass(frozen=True)
+class Opening:
+    """What every graph begins with."""
+
+    inputs: tuple[str, ...]
+    """Names of the graph's inputs."""
+    size: str
+    """Height and width of the picture."""
+    padded: str
+    """Height and width of what the layers run on."""
+    framed: str
+    """What the layers run on: uint8 N×3×H×W."""
+    affines: tuple[Affine, ...]
+    """What each `ContextNorm` does, in the order in which they come."""
+
+
+def write_graph(
+    network: TransformerNetwork, *, half: bool = False, context_input: bool = False
+) -> onnx.ModelProto:
     """Write a network as an ONNX model that follows the contract, without metadata.
 
     Args:
         network: any network whose layers are of the types known here.
-        half_weights: store the weights as float16; they are cast to float32 at load.
+        half: compute in float16, all but statistics, and store the weights so.
+        context_input: take the small copy of the picture as a second input.
 
     Raises:
         ExportError: the network has a layer of another type.
     """
-    writer = GraphWriter(half_weights=half_weights)
-    size = writer.node(
-        "Slice", writer.node("Shape", INPUT), writer.integers(1), writer.integers(3)
-    )  # [H, W]
-    padded = _pad_to_multiple(writer, size=size, multiple=network.multiple)
-    pixels = writer.node("Cast", padded, attributes={"to": TensorProto.FLOAT})
-    planes = writer.node("Transpose", pixels, attributes={"perm": [0, 3, 1, 2]})
-    images = writer.node("Mul", planes, writer.number(1 / 255))  # N×3×H×W in [0, 1]
-    stylized = _write_all(writer, network.layers, images)
-    levels = writer.node("Round", writer.node("Mul", stylized, writer.number(255 / OUTPUT_UNITS)))
-    clipped = writer.node("Clip", levels, writer.number(0), writer.number(255))
-    narrow = writer.node("Cast", clipped, attributes={"to": TensorProto.UINT8})
-    interleaved = writer.node("Transpose", narrow, attributes={"perm": [0, 2, 3, 1]})
-    origin, axes = writer.integers(0, 0), writer.integers(1, 2)
-    writer.node("Slice", interleaved, origin, size, axes, output=OUTPUT)
+    writer = GraphWriter(network, half=half)
+    opening = open_graph(writer, network, context_input=context_input)
+    affines = iter(opening.affines)
+
+    def normalize(_: ContextNorm, x: str) -> str:
+        return _apply(writer, next(affines), x)
+
+    images = writer.floats(_in_range(writer, opening.framed))
+    *layers, last = network.layers
+    x = _write_all(writer, layers, images, normalize)
+    if isinstance(last, Enlarge):
+        stylized = _blocks(writer, last, x)  # put in their places as bytes, by `close_graph`
+    else:
+        stylized = _write(writer, last, x, normalize)
+    levels = writer.node(
+        "QuantizeLinear",
+        writer.float32(stylized),
+        writer.number(OUTPUT_UNITS / 255),
+        writer.number(0, kind=np.uint8),
+    )
+    model = close_graph(writer, network, opening, levels=levels)
+    # Reflecting inside the network changes sides by what is not named.
+    if network.margin:
+        model.graph.value_info.extend(
+            name_sides(
+                writer.nodes,
+                start=images,
+                weights=model.graph.initializer,
+                kind=TensorProto.FLOAT16 if half else TensorProto.FLOAT,
+                prefix="layer",
+            )
+        )
+    return model
+
+
+def open_graph(writer: GraphWriter, network: TransformerNetwork, *, context_input: bool) -> Opening:
+    """Write what comes before a network's layers: padding, and the look at the small copy."""
+    inputs = [INPUT]
+    pixels = writer.node("Transpose", INPUT, attributes={"perm": [0, 3, 1, 2]})
+    size = _size(writer, pixels)
+    affines: list[Affine] = []
+    if network.needs_context:
+        if context_input:
+            inputs.append(CONTEXT)
+            planes = writer.node("Transpose", CONTEXT, attributes={"perm": [0, 3, 1, 2]})
+            copy = _in_range(writer, planes)
+        else:
+            copy = _small_copy(writer, pixels, size=size)
+        affines = _describe(writer, network, copy)
+    framed, padded = _frame(writer, network, pixels)
+    return Opening(tuple(inputs), size, padded, framed, tuple(affines))
+
+
+def close_graph(
+    writer: GraphWriter,
+    network: TransformerNetwork,
+    opening: Opening,
+    *,
+    levels: str,
+    batch: str | int = "batch",
+) -> onnx.ModelProto:
+    """Write what comes after the layers, and return the model.
+
+    Args:
+        writer: has the layers.
+        network: that was written.
+        opening: what comes before them.
+        levels: what the layers gave: uint8 N×C×h×w.
+        batch: how many pictures the model takes.
+    """
+    interleaved = _interleave(writer, network, levels, padded=opening.padded)
+    start = writer.integers(network.margin, network.margin)
+    end = writer.node("Add", opening.size, start) if network.margin else opening.size
+    writer.node("Slice", interleaved, start, end, writer.integers(1, 2), output=OUTPUT)
+    return _model(writer, opening.inputs, batch=batch)
+
+
+def _model(writer: GraphWriter, inputs: Iterable[str], *, batch: str | int) -> onnx.ModelProto:
+    picture: list[str | int] = [batch, "height", "width", 3]
+    contexts = batch if isinstance(batch, int) else "contexts"
+    shapes = {
+        INPUT: picture,
+        CONTEXT: [contexts, "context_height", "context_width", 3],
+        OUTPUT: picture,
+    }
+
+    def value(name: str) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(name, TensorProto.UINT8, shapes[name])
+
+    used = {name for node in writer.nodes for name in node.input}
+    graph = helper.make_graph(
+        writer.nodes,
+        "faststyle",
+        [value(name) for name in inputs],
+        [value(OUTPUT)],
+        [each for each in writer.initializers.values() if each.name in used],
+    )
     return helper.make_model(
-        writer.graph(),
+        graph,
         producer_name="faststyle",
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
     )
 
 
-def _pad_to_multiple(writer: GraphWriter, *, size: str, multiple: int) -> str:
-    """Repeat the last row and column until the layers can run: `TransformerNetwork.padded`."""
-    step = writer.integers(multiple)
-    enough = writer.node("Max", size, writer.integers(MINIMUM_SIDE))
-    blocks = writer.node("Div", writer.node("Add", enough, writer.integers(multiple - 1)), step)
-    target = writer.node("Mul", blocks, step)
-    missing = writer.node("Sub", target, size)
+def _size(writer: GraphWriter, planes: str) -> str:
+    """Return height and width of N×C×H×W."""
+    shape = writer.node("Shape", planes)
+    return writer.node("Slice", shape, writer.integers(2), writer.integers(4))
+
+
+def _in_range(writer: GraphWriter, levels: str) -> str:
+    """Turn uint8 levels into float32 in [0, 1]."""
+    return writer.node(
+        "DequantizeLinear", levels, writer.number(1 / 255), writer.number(0, kind=np.uint8)
+    )
+
+
+def _round_up(writer: GraphWriter, values: str, step: str) -> str:
+    """Return the multiples of a step that are next above, as a number of steps."""
+    above = writer.node("Add", values, writer.node("Sub", step, writer.integers(1)))
+    return writer.node("Div", above, step)
+
+
+def _frame(writer: GraphWriter, network: TransformerNetwork, planes: str) -> tuple[str, str]:
+    """Pad as the network does, and return what comes out and its height and width."""
+    size = _size(writer, planes)
+    enough = writer.node("Max", size, writer.integers(network.smallest_side))
+    step = writer.integers(network.multiple)
+    target = writer.node("Mul", _round_up(writer, enough, step), step)
+    filled = _pad_end(writer, planes, writer.node("Sub", target, size))
+    if not network.margin:
+        return filled, target
+    both = writer.integers(0, 0, network.margin, network.margin)
+    pads = writer.node("Concat", both, both, attributes={"axis": 0})
+    framed = writer.node("Pad", filled, pads, attributes={"mode": "reflect"})
+    return framed, writer.node("Add", target, writer.integers(2 * network.margin))
+
+
+def _pad_end(writer: GraphWriter, planes: str, missing: str) -> str:
+    """Repeat the last row and column as often as is said."""
     pads = writer.node(
-        "Concat",
-        writer.integers(0, 0, 0, 0, 0),
-        missing,
-        writer.integers(0),
-        attributes={"axis": 0},
-    )  # before N, H, W, channels and after them
-    return writer.node("Pad", INPUT, pads, attributes={"mode": "edge"})
+        "Concat", writer.integers(0, 0, 0, 0, 0, 0), missing, attributes={"axis": 0}
+    )  # before N, channels, H and W, and after them
+    return writer.node("Pad", planes, pads, attributes={"mode": "edge"})
 
 
-def _write_all(writer: GraphWriter, layers: Iterable[nn.Module], x: str) -> str:
+def _small_copy(writer: GraphWriter, pixels: str, *, size: str) -> str:
+    """Shrink uint8 N×3×H×W as `network.small_copy` does, to float32 in [0, 1]."""
+    both_sides = writer.node("ReduceSum", size, writer.integers(0))
+    shrink = _round_up(writer, both_sides, writer.integers(2 * CONTEXT_SIDE))
+    third = writer.node("Div", shrink, writer.integers(3))
+    stride = writer.node("Max", third, writer.integers(1))
+    block = _round_up(writer, shrink, stride)
+    rows, all_rows = writer.integers(0), writer.integers(LAST)
+    sampled = writer.node("Slice", pixels, rows, all_rows, writer.integers(PLANES[0]), stride)
+    across = writer.node("Mul", block, stride)
+    sides = _size(writer, sampled)
+    steps = writer.node("Concat", block, across, attributes={"axis": 0})
+    blocks = _round_up(writer, sides, steps)
+    lacking = writer.node("Sub", writer.node("Mul", blocks, steps), sides)
+    filled = _in_range(writer, _pad_end(writer, sampled, lacking))
+    height, width = (
+        writer.node("Slice", blocks, writer.integers(axis), writer.integers(axis + 1))
+        for axis in (0, 1)
+    )
+    shape = [writer.integers(0, 3), height, block, width, across]
+    split = writer.node(
+        "Reshape", filled, writer.node("Concat", *shape, attributes={"axis": 0})
+    )  # N×3×h×down×w×across
+    return writer.node("ReduceMean", split, attributes={"axes": [3, 5], "keepdims": 0})
+
+
+def _describe(writer: GraphWriter, network: TransformerNetwork, copy: str) -> list[Affine]:
+    """Run the layers on the small copy, and return what normalizes each of them."""
+    affines: list[Affine] = []
+
+    def normalize(layer: ContextNorm, x: str) -> str:
+        affines.append(_measure(writer, layer, x))
+        return _apply(writer, affines[-1], x)
+
+    framed, _ = _frame(writer, network, copy)
+    last = max(
+        index
+        for index, layer in enumerate(network.layers)
+        if any(isinstance(each, ContextNorm) for each in layer.modules())
+    )
+    _write_all(writer, network.layers[: last + 1], writer.floats(framed), normalize)
+    # What comes after the last statistics leads nowhere.
+    used = affines[-1].scale, affines[-1].shift
+    while not set(writer.nodes[-1].output) & set(used):
+        writer.nodes.pop()
+    return affines
+
+
+def _measure(writer: GraphWriter, layer: ContextNorm, x: str) -> Affine:
+    x = writer.float32(x)
+    over = {"axes": list(PLANES), "keepdims": 1}
+    mean = writer.node("ReduceMean", x, attributes=over)
+    centred = writer.node("Sub", x, mean)
+    squares = writer.node("Mul", centred, centred)
+    variance = writer.node("ReduceMean", squares, attributes=over)
+    spread = writer.node("Sqrt", writer.node("Add", variance, writer.number(layer.epsilon)))
+    weight = writer.float32(writer.parameter(layer.weight))
+    bias = writer.float32(writer.parameter(layer.bias))
+    scale = writer.node("Div", weight, spread)
+    shift = writer.node("Sub", bias, writer.node("Mul", mean, scale))
+    return Affine(writer.floats(scale), writer.floats(shift))
+
+
+def _apply(writer: GraphWriter, affine: Affine, x: str) -> str:
+    return writer.node("Add", writer.node("Mul", x, affine.scale), affine.shift)
+
+
+def _interleave(
+    writer: GraphWriter, network: TransformerNetwork, levels: str, *, padded: str
+) -> str:
+    """Turn uint8 N×C×h×w, of a picture or of its blocks, into N×H×W×3."""
+    x = writer.node("Transpose", levels, attributes={"perm": [0, 2, 3, 1]})
+    last = network.layers[-1]
+    if not isinstance(last, Enlarge):
+        return x
+    # Blocks of rows of pixels: what is moved are whole runs of pixels.
+    rows = writer.node("Reshape", x, writer.integers(0, 0, 0, last.factor, -1))
+    x = writer.node("Transpose", rows, attributes={"perm": [0, 1, 3, 2, 4]})
+    width = writer.node("Slice", padded, writer.integers(1), writer.integers(2))
+    shape = writer.node(
+        "Concat", writer.integers(0, -1), width, writer.integers(3), attributes={"axis": 0}
+    )
+    return writer.node("Reshape", x, shape)
+
+
+def _write_all(
+    writer: GraphWriter, layers: Iterable[nn.Module], x: str, normalize: Normalize
+) -> str:
     for layer in layers:
-        x = _write(writer, layer, x)
+        x = _write(writer, layer, x, normalize)
     return x
 
 
-def _write(writer: GraphWriter, layer: nn.Module, x: str) -> str:
+def _write(writer: GraphWriter, layer: nn.Module, x: str, normalize: Normalize) -> str:
     match layer:
         case Residual():
-            return writer.node("Add", x, _write_all(writer, layer, x))
+            if isinstance(layer[-1], nn.Conv2d):
+                x = _keep_blocked(writer, x)
+            return writer.node("Add", x, _write_all(writer, layer, x, normalize))
+        case ContextNorm():
+            return normalize(layer, x)
         case nn.ReflectionPad2d():
             left, right, top, bottom = layer.padding
             pads = writer.integers(0, 0, top, left, 0, 0, bottom, right)
@@ -152,20 +404,14 @@ def _write(writer: GraphWriter, layer: nn.Module, x: str) -> str:
             return writer.node(
                 "Conv",
                 x,
-                *map(writer.weights, parameters),
-                attributes={
-                    "kernel_shape": list(layer.kernel_size),
-                    "strides": list(layer.stride),
-                    "pads": [*layer.padding, *layer.padding],
-                    "dilations": list(layer.dilation),
-                    "group": layer.groups,
-                },
+                *(writer.parameter(each) for each in parameters),
+                attributes=window(layer),
             )
+        case Enlarge():
+            attributes = {"blocksize": layer.factor, "mode": "DCR"}
+            return writer.node("DepthToSpace", _blocks(writer, layer, x), attributes=attributes)
         case nn.InstanceNorm2d():
-            scale, shift = writer.weights(layer.weight), writer.weights(layer.bias)
-            return writer.node(
-                "InstanceNormalization", x, scale, shift, attributes={"epsilon": layer.eps}
-            )
+            return _instance_norm(writer, layer, x)
         case nn.ReLU():
             return writer.node("Relu", x)
         case nn.Upsample(mode="nearest", scale_factor=float(factor)):
@@ -177,3 +423,75 @@ def _write(writer: GraphWriter, layer: nn.Module, x: str) -> str:
             }
             return writer.node("Resize", x, "", scales, attributes=attributes)
     raise ExportError(f"the layer {layer} has no place in the ONNX graph")
+
+
+def _keep_blocked(writer: GraphWriter, x: str) -> str:
+    """Begin a row of residual blocks in the layout that convolutions on a CPU work in.
+
+    onnxruntime leaves a sum in the layout of its first input, and would turn the output of
+    every block's last convolution, and the input of every first, to match the picture. A
+    pooling of single pixels changes nothing but the layout, and onnxruntime keeps that.
+    """
+    if writer.half or writer.nodes[-1].op_type != "Relu":
+        return x
+    return writer.node("MaxPool", x, attributes={"kernel_shape": [1, 1]})
+
+
+def window(layer: nn.Conv2d) -> dict[str, Any]:
+    """Return the attributes of a convolution."""
+    assert isinstance(layer.padding, tuple)
+    return {
+        "kernel_shape": list(layer.kernel_size),
+        "strides": list(layer.stride),
+        "pads": [*layer.padding, *layer.padding],
+        "dilations": list(layer.dilation),
+        "group": layer.groups,
+    }
+
+
+def _instance_norm(writer: GraphWriter, layer: nn.InstanceNorm2d, x: str) -> str:
+    scale, shift = (writer.parameter(each) for each in (layer.weight, layer.bias))
+    if writer.half:
+        scale, shift, x = (writer.float32(each) for each in (scale, shift, x))
+    normalized = writer.node(
+        "InstanceNormalization", x, scale, shift, attributes={"epsilon": layer.eps}
+    )
+    return writer.floats(normalized)
+
+
+def _blocks(writer: GraphWriter, layer: Enlarge, x: str) -> str:
+    """Write the convolution of an `Enlarge`, whose channels are the pixels of a block.
+
+    The channels run through rows, columns and colours, where torch's shuffle has the colours
+    first.
+    """
+    weight = writer.parameter(layer.weight, layer.kernels().transpose(0, 1).flatten(0, 1))
+    bias = writer.parameter(layer.bias, layer.bias.repeat(layer.factor**2))
+    attributes = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
+    return writer.node("Conv", x, weight, bias, attributes=attributes)
+
+
+def read_weights(network: TransformerNetwork, graph: onnx.GraphProto) -> None:
+    """Give a network the weights of a graph that `write_graph` wrote of one of its shape.
+
+    Raises:
+        ValueError: weights are missing, or of another shape.
+    """
+    stored = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
+    with torch.no_grad():
+        for prefix, layer in network.named_modules():
+            for name, parameter in layer.named_parameters(prefix=prefix, recurse=False):
+                if name not in stored:
+                    raise ValueError(f"no weights are called {name}")
+                values = torch.from_numpy(stored[name].astype(np.float32))
+                if isinstance(layer, Enlarge):
+                    values = _by_color(values, layer, like=parameter)
+                if values.shape != parameter.shape:
+                    raise ValueError(f"{name} has the shape {tuple(values.shape)}")
+                parameter.copy_(values)
+
+
+def _by_color(values: Tensor, layer: Enlarge, *, like: Tensor) -> Tensor:
+    """Undo the order of channels of `_blocks`."""
+    by_pixel = values.reshape(layer.factor**2, -1, *values.shape[1:])
+    return by_pixel[0] if like.ndim == 1 else by_pixel.transpose(0, 1).flatten(0, 1)

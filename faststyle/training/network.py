@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from faststyle.context import copy_steps
 from faststyle.errors import ConfigError
+from faststyle.training.layers import Affine, ContextNorm, Enlarge, InstanceNorm, Residual
 
 MINIMUM_SIDE = 8
 """Smallest height and width the layers run on, in pixels.
@@ -18,7 +21,6 @@ Reflection padding needs more positions than it reflects, and instance normaliza
 needs more than one position at a quarter of the resolution.
 """
 
-
 OUTPUT_UNITS = 16
 """Units of the last convolution in the range from black to white.
 
@@ -26,37 +28,10 @@ That convolution sums hundreds of inputs, so if its unit were the whole range, o
 Adam could move every pixel by half of it. pytorch/examples has 255 units, which start slowly.
 """
 
+TRAINING_SHRINKS = (1, 2, 4)
+"""How much smaller than the crop the copy may be in training, where each is as likely."""
 
-class InstanceNorm(nn.InstanceNorm2d):
-    """Instance normalization (Ulyanov et al. 2016) with a scale and shift for each channel.
-
-    On a CPU, torch's own turns channels-last pictures into planes, and leaves them so for the
-    next layer to turn back; batch normalization of one picture at a time is the same and does
-    not, which makes a step of a narrow network a fifth faster.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (named as its parent does)
-        """Return the normalized pictures, of the input's shape and layout."""
-        if input.device.type != "cpu" or not input.is_contiguous(memory_format=torch.channels_last):
-            normalized: Tensor = super().forward(input)
-            return normalized
-        return torch.cat(
-            [
-                functional.batch_norm(
-                    picture, None, None, self.weight, self.bias, training=True, eps=self.eps
-                )
-                for picture in torch.split(input, 1)
-            ]
-        )
-
-
-class Residual(nn.Sequential):
-    """A residual block: ``input + layers(input)``, with no activation after the sum."""
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (named as nn.Sequential does)
-        """Return the sum, of the input's shape."""
-        changed: Tensor = super().forward(input)  # type: ignore[no-untyped-call]
-        return input + changed
+Normalize = Callable[[ContextNorm, Tensor], Tensor]
 
 
 class TransformerNetwork(nn.Module):
@@ -65,48 +40,151 @@ class TransformerNetwork(nn.Module):
     ``layers`` holds only the layer types that `faststyle.training.graph` can write to
     ONNX, so every preset is exported by the same code.
 
+    A network with `ContextNorm` layers first runs on a small copy of the picture, the context,
+    and applies what it measures there to the picture. In training mode the copy's size, and
+    where the picture lies in its margin, are drawn from torch's global generator.
+
     Attributes:
         preset: name the network was built by.
-        width: channels of the first layer.
+        width: channels that the preset was built with.
         multiple: height and width the layers need to be divisible by, in pixels.
+        margin: pixels reflected around the picture before the layers run, and cut off after,
+            because convolutions that pad with zeros are blind there.
         normalization: what the network normalizes by; ``"instance"`` means statistics
-            of the whole picture.
+            of the whole picture, ``"context"`` those of a small copy.
     """
 
     def __init__(
-        self, layers: Sequence[nn.Module], *, preset: str, width: int, normalization: str
+        self, layers: Sequence[nn.Module], *, preset: str, width: int, margin: int = 0
     ) -> None:
         super().__init__()
-        self.layers = nn.Sequential(*layers)
+        self.layers = nn.ModuleList(layers)
         self.preset = preset
         self.width = width
         self.multiple = _multiple(self.layers)
-        self.normalization = normalization
+        self.margin = margin
+        self.smallest_side = max(MINIMUM_SIDE, margin + 1)
+        self.normalization = _normalization(self.layers)
+
+    @property
+    def needs_context(self) -> bool:
+        """Whether the network looks at a small copy of the picture."""
+        return self.normalization == "context"
+
+    @property
+    def channels(self) -> int:
+        """Channels of the widest layer."""
+        convolutions = (each for each in _flat(self.layers) if isinstance(each, nn.Conv2d))
+        return max(convolution.out_channels for convolution in convolutions)
 
     @property
     def halo(self) -> int:
         """Pixels around an output pixel that can reach it through convolutions alone."""
         return _halo(self.layers, multiple=self.multiple)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, context: Tensor | None = None) -> Tensor:
         """Repaint a batch.
 
         Args:
             images: float N×3×H×W, RGB in [0, 1]; any H and W from 1 pixel up.
+            context: small copies of the pictures that they are parts of, float N×3×h×w or
+                1×3×h×w for all; None takes `small_copy` of the pictures themselves. Of no
+                effect on a network without `ContextNorm`.
 
         Returns:
             float N×3×H×W, RGB nominally in [0, 1], not clamped.
         """
-        height, width = images.shape[-2:]
-        padding = (0, self.padded(width) - width, 0, self.padded(height) - height)
-        if any(padding):
-            images = functional.pad(images, padding, mode="replicate")
-        stylized: Tensor = self.layers(images)
-        return stylized[..., :height, :width] / OUTPUT_UNITS
+        if not self.needs_context:
+            return self._repaint(images, _measure)
+        if context is None and self.training:
+            shrink = TRAINING_SHRINKS[_draw(len(TRAINING_SHRINKS))]
+            if shrink == 1:
+                return self._repaint(images, _measure)
+            context = functional.avg_pool2d(images, shrink)
+        affines = iter(self.describe(small_copy(images) if context is None else context))
+        return self._repaint(images, lambda _, features: next(affines)(features))
+
+    def describe(self, context: Tensor) -> list[Affine]:
+        """Measure what each `ContextNorm` does to pictures with this context, float N×3×h×w."""
+        affines: list[Affine] = []
+
+        def normalize(layer: ContextNorm, features: Tensor) -> Tensor:
+            affines.append(layer.measure(features))
+            return affines[-1](features)
+
+        _walk(self.layers, self.framed(context), normalize)
+        return affines
 
     def padded(self, side: int) -> int:
-        """Height or width, in pixels, that a side is padded to before the layers run."""
-        return math.ceil(max(side, MINIMUM_SIDE) / self.multiple) * self.multiple
+        """Height or width, in pixels, that a side is padded to before the margin is added."""
+        return math.ceil(max(side, self.smallest_side) / self.multiple) * self.multiple
+
+    def framed(self, images: Tensor, *, top: int | None = None, left: int | None = None) -> Tensor:
+        """Pad pictures to what the layers run on.
+
+        The last row and column are repeated up to a size that fits, then margins reflected.
+
+        Args:
+            images: float N×3×H×W.
+            top: rows of the margin above; the rest of it is below. None makes both equal.
+            left: columns of it on the left, likewise.
+        """
+        height, width = images.shape[-2:]
+        fill = (0, self.padded(width) - width, 0, self.padded(height) - height)
+        if any(fill):
+            images = functional.pad(images, fill, mode="replicate")
+        if not self.margin:
+            return images
+        top = self.margin if top is None else top
+        left = self.margin if left is None else left
+        both = 2 * self.margin
+        return functional.pad(images, (left, both - left, top, both - top), mode="reflect")
+
+    def _repaint(self, images: Tensor, normalize: Normalize) -> Tensor:
+        height, width = images.shape[-2:]
+        top, left = self.margin, self.margin
+        if self.training and self.margin:
+            # Else it learns where the zeros are, which is elsewhere in pictures of other sizes.
+            top, left = (self.margin // 2 + _draw(self.margin) for _ in range(2))
+        framed = self.framed(images, top=top, left=left)
+        stylized = _walk(self.layers, framed, normalize)
+        return stylized[..., top : top + height, left : left + width] / OUTPUT_UNITS
+
+
+def small_copy(images: Tensor) -> Tensor:
+    """Shrink pictures as `faststyle.context.small_copy` does, without rounding.
+
+    Args:
+        images: float N×3×H×W.
+
+    Returns:
+        float N×3×h×w.
+    """
+    stride, block = copy_steps(*images.shape[-2:])
+    down, across = block, stride * block
+    images = images[..., ::stride, :]
+    height, width = images.shape[-2:]
+    filled = functional.pad(images, (0, -width % across, 0, -height % down), mode="replicate")
+    return functional.avg_pool2d(filled, (down, across))
+
+
+def _walk(layers: Iterable[nn.Module], features: Tensor, normalize: Normalize) -> Tensor:
+    for layer in layers:
+        if isinstance(layer, Residual):
+            features = features + _walk(layer, features, normalize)
+        elif isinstance(layer, ContextNorm):
+            features = normalize(layer, features)
+        else:
+            features = layer(features)
+    return features
+
+
+def _measure(layer: ContextNorm, features: Tensor) -> Tensor:
+    return layer.measure(features)(features)
+
+
+def _draw(count: int) -> int:
+    return int(torch.randint(count, ()))
 
 
 def _convolution(
@@ -138,9 +216,11 @@ def _output(channels: int) -> list[nn.Module]:
 
 def _residual(channels: int) -> Residual:
     return Residual(
-        *_normalized(channels, channels, kernel=3),
-        nn.ReLU(inplace=True),
-        *_normalized(channels, channels, kernel=3),
+        [
+            *_normalized(channels, channels, kernel=3),
+            nn.ReLU(inplace=True),
+            *_normalized(channels, channels, kernel=3),
+        ]
     )
 
 
@@ -174,44 +254,133 @@ def johnson(width: int) -> TransformerNetwork:
         ],
         preset="johnson",
         width=width,
-        normalization="instance",
     )
 
 
-PRESETS: dict[str, Callable[[int], TransformerNetwork]] = {"johnson": johnson}
+def _by_context(
+    channels_in: int, channels_out: int, *, kernel: int, stride: int = 1
+) -> list[nn.Module]:
+    padding = (kernel - stride + 1) // 2
+    return [
+        nn.Conv2d(channels_in, channels_out, kernel, stride, padding, bias=False),
+        ContextNorm(channels_out),
+        nn.ReLU(inplace=True),
+    ]
 
 
-def build_network(*, preset: str, width: int) -> TransformerNetwork:
-    """Build a network with random weights from torch's global generator.
+def _context_residual(channels: int) -> Residual:
+    # Normalizing once is enough: a second time costs as much again and gains nothing.
+    return Residual(
+        [
+            *_by_context(channels, channels, kernel=3),
+            nn.Conv2d(channels, channels, 3, padding=1),
+        ]
+    )
+
+
+def _enlarged(channels: int, *, factor: int) -> Enlarge:
+    layer = Enlarge(channels, 3, factor=factor)
+    nn.init.constant_(layer.bias, OUTPUT_UNITS / 2)  # training starts from grey
+    return layer
+
+
+def fast(width: int) -> TransformerNetwork:
+    """Build the real-time network: all at a quarter of the resolution, but for its ends.
+
+    Args:
+        width: channels; multiples of 16 suit processors.
+    """
+    return _at_a_quarter(width, preset="fast", blocks=4)
+
+
+def quality(width: int) -> TransformerNetwork:
+    """Build a network like `fast` with more channels and one more block.
+
+    Args:
+        width: channels; multiples of 16 suit processors.
+    """
+    return _at_a_quarter(width, preset="quality", blocks=5)
+
+
+def _at_a_quarter(width: int, *, preset: str, blocks: int) -> TransformerNetwork:
+    return TransformerNetwork(
+        [
+            *_by_context(3, width, kernel=8, stride=4),
+            *(_context_residual(width) for _ in range(blocks)),
+            _enlarged(width, factor=4),
+        ],
+        preset=preset,
+        width=width,
+        margin=16,
+    )
+
+
+class Preset(NamedTuple):
+    """A network design."""
+
+    build: Callable[[int], TransformerNetwork]
+    width: int
+    """The width it is built with where none is asked for."""
+
+
+PRESETS = {
+    "fast": Preset(fast, 32),
+    "quality": Preset(quality, 64),
+    "johnson": Preset(johnson, 32),
+}
+
+
+def choose_width(*, preset: str, width: int | None) -> int:
+    """Return the width a network is built with: the preset's own where None is asked for.
 
     Raises:
         ConfigError: no preset has that name, or the width is below 1.
     """
     if preset not in PRESETS:
         raise ConfigError(f"no preset is called {preset!r}: choose from {', '.join(PRESETS)}")
+    width = PRESETS[preset].width if width is None else width
     if width < 1:
         raise ConfigError(f"--width {width}: the width must be at least 1")
-    return PRESETS[preset](width)
+    return width
+
+
+def build_network(*, preset: str, width: int | None = None) -> TransformerNetwork:
+    """Build a network with random weights from torch's global generator, for evaluation.
+
+    Raises:
+        ConfigError: no preset has that name, or the width is below 1.
+    """
+    width = choose_width(preset=preset, width=width)
+    return PRESETS[preset].build(width).eval()
 
 
 def _flat(layers: nn.Module) -> list[nn.Module]:
-    return [layer for layer in layers.modules() if not isinstance(layer, nn.Sequential)]
+    return [layer for layer in layers.modules() if not isinstance(layer, nn.ModuleList)]
 
 
-def _multiple(layers: nn.Sequential) -> int:
+def _normalization(layers: nn.Module) -> str:
+    kinds = {type(layer) for layer in layers.modules()}
+    return "context" if ContextNorm in kinds else "instance" if InstanceNorm in kinds else "none"
+
+
+def _multiple(layers: nn.Module) -> int:
     strides = [layer.stride[0] for layer in _flat(layers) if isinstance(layer, nn.Conv2d)]
     return math.prod(strides)
 
 
-def _halo(layers: nn.Sequential, *, multiple: int) -> int:
+def _halo(layers: nn.Module, *, multiple: int) -> int:
     """Trace the interval of inputs that each output pixel of one period depends on."""
     reach = 0
     for pixel in range(multiple):
         low = high = pixel
         for layer in reversed(_flat(layers)):
             if isinstance(layer, nn.Conv2d):
-                radius = layer.kernel_size[0] // 2
-                low, high = low * layer.stride[0] - radius, high * layer.stride[0] + radius
+                kernel, stride = layer.kernel_size[0], layer.stride[0]
+                # Where the layer does not pad by itself, a layer before it does.
+                before = int(layer.padding[0]) or kernel // 2
+                low, high = low * stride - before, high * stride + kernel - 1 - before
+            elif isinstance(layer, Enlarge):
+                low, high = low // layer.factor - 1, high // layer.factor + 1
             elif isinstance(layer, nn.Upsample):
                 factor = int(layer.scale_factor)  # type: ignore[arg-type]
                 low, high = low // factor, high // factor

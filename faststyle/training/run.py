@@ -26,7 +26,7 @@ from faststyle.training.data import (
     read_squares,
 )
 from faststyle.training.device import choose_device, choose_precision
-from faststyle.training.export import export_model
+from faststyle.training.export import export_model, model_card
 from faststyle.training.fingerprints import compare_fingerprints, fingerprints
 from faststyle.training.losses import PerceptualLoss
 from faststyle.training.meter import Meter, Reading
@@ -136,10 +136,9 @@ def train(
             while not run.advance():
                 pass
         if run.finished and processes.first:
-            model = trainer.network.cpu().to(memory_format=torch.contiguous_format)
-            export_model(
-                model, out / MODEL, config=config, plan=trainer.plan, trained_steps=trainer.step
-            )
+            network = trainer.network.cpu().to(memory_format=torch.contiguous_format).eval()
+            card = model_card(network, config=config, plan=trainer.plan, trained_steps=trainer.step)
+            export_model(network, out / MODEL, card=card)
     return RunResult(
         finished=run.finished,
         step=trainer.step,

@@ -5,16 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import onnx
-import torch
-from onnx import numpy_helper
-
-from faststyle.contract import ModelCard
 from faststyle.errors import CheckpointError, UnknownStyleError
 from faststyle.gallery import resolve, style_path
 from faststyle.training.checkpoint import load_checkpoint
 from faststyle.training.config import START_BUNDLED, START_RANDOM, TrainingConfig
-from faststyle.training.network import TransformerNetwork, build_network
+from faststyle.training.exported import read_exported, read_model
+from faststyle.training.network import TransformerNetwork, build_network, choose_width
 
 BUNDLED = "wave"
 """Style whose network others start from."""
@@ -28,7 +24,7 @@ def decide_start(config: TrainingConfig) -> str:
     """
     if config.start_from != START_BUNDLED:
         return config.start_from
-    bundled, _ = _read_model(style_path(BUNDLED))
+    bundled, _ = read_model(style_path(BUNDLED))
     return BUNDLED if bundled.preset == _shape(config) else START_RANDOM
 
 
@@ -44,78 +40,30 @@ def starting_network(config: TrainingConfig) -> TransformerNetwork:
     """
     if config.start_from == START_BUNDLED:
         config = replace(config, start_from=decide_start(config))
-    network = build_network(preset=config.preset, width=config.width)
+    needed = _shape(config)
     if config.start_from == START_RANDOM:
-        return network
+        return build_network(preset=config.preset, width=config.width)
     if Path(config.start_from).suffix in (".pt", ".pth"):
-        return _from_checkpoint(network, Path(config.start_from))
+        network = load_checkpoint(Path(config.start_from)).build()
+    else:
+        network = _from_model(config.start_from)
+    found = f"{network.preset} width {network.width}"
+    if found != needed:
+        raise CheckpointError(f"{config.start_from}: is a {found}; --start-from needs a {needed}")
+    return network
+
+
+def _from_model(name: str) -> TransformerNetwork:
     try:
-        load_model_weights(network, resolve(config.start_from))
+        network, _ = read_exported(resolve(name))
     except UnknownStyleError as error:
         raise CheckpointError(
-            f"--start-from {config.start_from}: neither a checkpoint.pt nor a model.onnx nor a "
+            f"--start-from {name}: neither a checkpoint.pt nor a model.onnx nor a "
             "bundled style; check the path"
         ) from error
     return network
 
 
-def _from_checkpoint(network: TransformerNetwork, path: Path) -> TransformerNetwork:
-    other = load_checkpoint(path)
-    _require_shape(network, f"{other.config.preset} width {other.config.width}", path=path)
-    return other.build()
-
-
-def load_model_weights(network: TransformerNetwork, path: Path) -> None:
-    """Load the weights of an exported model into a network of the same shape.
-
-    Args:
-        network: gets the weights.
-        path: a file that `faststyle.training.graph` wrote.
-
-    Raises:
-        CheckpointError: the file is no such model, or of another shape.
-    """
-    card, model = _read_model(path)
-    _require_shape(network, card.preset, path=path)
-    weights = _weights(model.graph)
-    parameters = list(network.layers.parameters())
-    if [tuple(each.shape) for each in parameters] != [tuple(each.shape) for each in weights]:
-        raise CheckpointError(f"{path}: its weights do not fit {card.preset}; export it again")
-    with torch.no_grad():
-        for parameter, weight in zip(parameters, weights, strict=True):
-            parameter.copy_(weight)
-
-
-def _read_model(path: Path) -> tuple[ModelCard, onnx.ModelProto]:
-    try:
-        model = onnx.load(path)
-        card = ModelCard.from_metadata({entry.key: entry.value for entry in model.metadata_props})
-    except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror}; check the path") from error
-    except Exception as error:  # protobuf's readers raise all sorts on files of other kinds
-        raise CheckpointError(f"{path}: not a faststyle model, or damaged") from error
-    return card, model
-
-
-def _weights(graph: onnx.GraphProto) -> list[torch.Tensor]:
-    """Collect the weights in the order of the layers, which is that of the nodes."""
-    constants = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "Cast" and node.input[0] in constants:  # stored as float16
-            constants[node.output[0]] = constants[node.input[0]]
-    return [
-        torch.from_numpy(constants[name].copy()).float()
-        for node in graph.node
-        if node.op_type in ("Conv", "InstanceNormalization")
-        for name in node.input[1:]
-    ]
-
-
-def _require_shape(network: TransformerNetwork, found: str, *, path: Path) -> None:
-    needed = _shape(network)
-    if found != needed:
-        raise CheckpointError(f"{path}: is a {found}; --start-from needs a {needed}")
-
-
-def _shape(network: TransformerNetwork | TrainingConfig) -> str:
-    return f"{network.preset} width {network.width}"
+def _shape(config: TrainingConfig) -> str:
+    width = choose_width(preset=config.preset, width=config.width)
+    return f"{config.preset} width {width}"

@@ -67,12 +67,12 @@ class Trainer:
         self.device = device
         self.processes = processes
         self.precision = getattr(torch, plan.precision)
-        self.layout = choose_layout(device, width=config.width)
         self.objective = objective.to(device)
         self.objective.style_weight = plan.style_weight
         torch.manual_seed(config.seed)
         network = checkpoint.build() if checkpoint is not None else starting_network(config)
         self.network = network.to(device)
+        self.layout = choose_layout(device, channels=network.channels)
         for module in (self.objective, self.network):
             module.to(memory_format=self.layout)
         # Averages the gradients over the processes, which are of equal shares of the batch.
@@ -111,6 +111,7 @@ class Trainer:
         """
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.plan, step=self.step)
+        self.parallel.train()
         losses = self._losses(self.parallel, crops)
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
@@ -120,6 +121,7 @@ class Trainer:
 
     def validate(self, crops: Tensor) -> Losses:
         """Measure the losses on photos, uint8 N×3×S×S, without learning from them."""
+        self.network.eval()
         with torch.no_grad():
             shares = [self._losses(self.network, photo[None]) for photo in crops]
         return Losses(*(torch.stack(terms).mean() for terms in zip(*shares, strict=True)))
@@ -134,6 +136,7 @@ class Trainer:
 
     def stylize(self, photos: Tensor) -> Tensor:
         """Stylize photos, float N×3×H×W in [0, 1] to the same, clamped, on the CPU."""
+        self.network.eval()
         with torch.no_grad():
             stylized: Tensor = self.network(photos.to(self.device))
         return stylized.clamp(0, 1).cpu()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,21 @@ def test_ours_and_a_foreign_model(
     assert [(row["model"], row["width"], row["height"]) for row in rows] == [
         *(("wave", "24", "16"), ("wave", "30", "20"), ("fixed", "30", "20"))
     ]
+
+
+def test_all_exports_of_a_network(
+    fast_models: Mapping[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "times.csv"
+    files = map(str, fast_models.values())
+    assert main(["bench", *files, *QUICK, "--sizes", "37x64", "--csv", str(table)]) == 0
+    assert capsys.readouterr().out.count("any size") == len(fast_models)
+    with open(table, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["model"] for row in rows] == list(fast_models)
+    # They differ in types of numbers, not in what is computed.
+    assert len({row["gflop"] for row in rows}) == 1
+    assert float(rows[0]["gflop"]) > 0
 
 
 def test_one_failure_does_not_lose_the_others(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,16 @@ def _table(out: str) -> dict[str, list[float]]:
         " ".join(words[:-10]): [float(word) for word in words[-10:]]
         for words in map(str.split, lines)
     }
+
+
+def test_all_exports_of_a_network(
+    arguments: list[str], fast_models: Mapping[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", *map(str, fast_models.values()), *arguments]) == 0
+    table = _table(capsys.readouterr().out)
+    assert list(table) == [BASELINE, *fast_models]
+    for name in fast_models:
+        assert table[name] == pytest.approx(table["fp32"], rel=0.05)
 
 
 def test_ours_a_bundled_style_and_a_foreign_model(

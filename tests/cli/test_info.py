@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
@@ -24,8 +26,37 @@ def test_info_shows_everything(model_path: Path, capsys: pytest.CaptureFixture[s
         *("image: uint8 batch × height × width × 3", "A. Painter", "CC0", "The attic, 1900"),
         *("johnson width 2", "contract version  1", "normalization     instance"),
         *("halo              60", "style weight", "crop size"),
+        *("precision         fp32", "context           -", "difference        0"),
     ):
         assert text in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "precision", "context"),
+    [
+        ("int8", "int8", "small copy made inside"),
+        ("context", "fp32", "small copy taken as an input"),
+    ],
+)
+def test_info_tells_exports_of_a_network_apart(
+    fast_models: Mapping[str, Path],
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    precision: str,
+    context: str,
+) -> None:
+    assert main(["info", str(fast_models[name])]) == 0
+    shown = capsys.readouterr().out
+    assert f"precision         {precision}\n" in shown
+    assert f"context           {context}\n" in shown
+    levels = r"[\d.]+/255"
+    assert re.search(
+        f"^difference +{levels} on average, {levels} at the 99th percentile, {levels} at most$",
+        shown,
+        re.MULTILINE,
+    )
+    taken = "context: uint8 contexts × context_height × context_width × 3"
+    assert (taken in shown) == (name == "context")
 
 
 def test_info_takes_the_name_of_a_bundled_style(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,14 @@ def test_a_photo(
     assert _stylize(paint("photo.jpg"), tmp_path / "new" / "out.png", model_path) == 0
     assert open_picture(tmp_path / "new" / "out.png").size == (56, 40)
     assert capsys.readouterr().err == "running on cpu\n"
+
+
+@pytest.mark.parametrize("name", ["fp16", "int8", "context"])
+def test_all_exports_of_a_network(
+    paint: Paint, tmp_path: Path, fast_models: Mapping[str, Path], name: str
+) -> None:
+    assert _stylize(paint("photo.jpg"), tmp_path / "out.png", fast_models[name]) == 0
+    assert open_picture(tmp_path / "out.png").size == (56, 40)
 
 
 def test_a_photo_into_a_folder(paint: Paint, tmp_path: Path, model_path: Path) -> None:

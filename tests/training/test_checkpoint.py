@@ -19,7 +19,7 @@ def checkpoint() -> Checkpoint:
         config=config,
         plan=PLAN,
         step=12,
-        network=build_network(preset="johnson", width=2).state_dict(),
+        network=build_network(preset="fast", width=2).state_dict(),
         optimizer={"state": {}, "param_groups": []},
         fingerprints={"content": "abc"},
         random={"cpu": torch.get_rng_state()},
@@ -58,8 +58,8 @@ def test_other_files_of_tensors_are_refused(vgg_weights: Path, tmp_path: Path) -
 
 
 def test_weights_of_another_width_are_refused(checkpoint: Checkpoint) -> None:
-    checkpoint.network.update(build_network(preset="johnson", width=3).state_dict())
-    with pytest.raises(CheckpointError, match="do not fit johnson width 2"):
+    checkpoint.network.update(build_network(preset="fast", width=3).state_dict())
+    with pytest.raises(CheckpointError, match="do not fit fast width 2"):
         checkpoint.build()
 
 

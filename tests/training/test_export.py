@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,29 +10,41 @@ import pytest
 import torch
 from torch import nn
 
+from faststyle.contract import ModelCard
 from faststyle.errors import ExportError
-from faststyle.training.config import TrainingConfig
-from faststyle.training.export import export_model
+from faststyle.training.export import LARGEST, Difference, export_model, measure
 from faststyle.training.graph import write_graph
-from faststyle.training.network import OUTPUT_UNITS, PRESETS, TransformerNetwork, build_network
-from tests.conftest import PLAN, blotches
-
-CONFIG = TrainingConfig(style="night.jpg", content="photos")
+from faststyle.training.network import OUTPUT_UNITS, PRESETS, TransformerNetwork
+from tests.conftest import blotches, make_card, vivid_network
 
 
 @pytest.fixture(params=PRESETS)
 def network(request: pytest.FixtureRequest) -> TransformerNetwork:
-    torch.manual_seed(3)
-    return build_network(preset=request.param, width=4)
+    return vivid_network(preset=request.param)
+
+
+def _export(
+    network: TransformerNetwork, path: Path, *, precision: str = "fp32", context_input: bool = False
+) -> Difference:
+    card = make_card(network)
+    return export_model(network, path, card=card, precision=precision, context_input=context_input)
 
 
 def _session(path: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
 
-def test_the_file_follows_the_contract(network: TransformerNetwork, tmp_path: Path) -> None:
+def _card(path: Path) -> ModelCard:
+    entries = onnx.load(path).metadata_props
+    return ModelCard.from_metadata({entry.key: entry.value for entry in entries})
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_the_file_follows_the_contract(
+    network: TransformerNetwork, tmp_path: Path, precision: str
+) -> None:
     path = tmp_path / "model.onnx"
-    export_model(network, path, config=CONFIG, plan=PLAN, trained_steps=7)
+    _export(network, path, precision=precision)
     model = onnx.load(path)
     assert model.ir_version == 8
     assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", 17)]
@@ -41,69 +54,131 @@ def test_the_file_follows_the_contract(network: TransformerNetwork, tmp_path: Pa
     assert image.shape == stylized.shape == ["batch", "height", "width", 3]
 
 
-@pytest.mark.parametrize("size", [(1, 1), (2, 1), (8, 8), (31, 62), (64, 45)])
-def test_any_number_of_pictures_of_any_size(
-    network: TransformerNetwork, tmp_path: Path, size: tuple[int, int]
+def test_a_context_input_is_stated(tmp_path: Path) -> None:
+    network = vivid_network(preset="fast")
+    path = tmp_path / "model.onnx"
+    _export(network, path, context_input=True)
+    image, context = _session(path).get_inputs()
+    assert (image.name, context.name) == ("image", "context")
+    assert context.type == "tensor(uint8)"
+    assert context.shape == ["contexts", "context_height", "context_width", 3]
+    assert (_card(path).normalization, _card(path).context) == ("context", "input")
+    _export(network, path)
+    assert (_card(path).normalization, _card(path).context) == ("context", "inside")
+
+
+def test_a_network_without_a_context_states_none(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    _export(vivid_network(preset="johnson"), path, context_input=True)
+    assert len(_session(path).get_inputs()) == 1
+    assert (_card(path).normalization, _card(path).context) == ("instance", "")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_precision_and_difference_are_stated(
+    network: TransformerNetwork, tmp_path: Path, precision: str
 ) -> None:
-    export_model(network, tmp_path / "model.onnx", config=CONFIG, plan=PLAN, trained_steps=7)
-    images = np.stack([blotches(*size, seed=seed) for seed in range(3)])
-    (stylized,) = _session(tmp_path / "model.onnx").run(None, {"image": images})
-    assert (stylized.shape, stylized.dtype) == (images.shape, np.uint8)
+    path = tmp_path / "model.onnx"
+    difference = _export(network, path, precision=precision)
+    card = _card(path)
+    assert card.precision == precision
+    assert card.difference == {
+        "mean": pytest.approx(difference.mean, abs=1e-3),
+        "percentile_99": pytest.approx(difference.percentile_99, abs=1e-3),
+        "largest": difference.largest,
+    }
+    rest = replace(card, precision="fp32", difference={}, context="")
+    assert rest == make_card(network)
 
 
-def test_levels_are_rounded_and_clipped(tmp_path: Path) -> None:
-    """A network of one 1×1 convolution says by hand what each level becomes."""
-    convolution = nn.Conv2d(3, 3, 1)
-    network = TransformerNetwork([convolution], preset="plain", width=3, normalization="none")
-    with torch.no_grad():
-        convolution.weight.copy_(1.5 * OUTPUT_UNITS * torch.eye(3)[:, :, None, None])
-        assert convolution.bias is not None
-        convolution.bias.fill_(-0.1 * OUTPUT_UNITS)
-    export_model(network, tmp_path / "model.onnx", config=CONFIG, plan=PLAN, trained_steps=7)
-    images = np.array([0, 17, 18, 99, 200, 255], np.uint8).reshape(1, 2, 3, 1).repeat(3, 3)
-    (stylized,) = _session(tmp_path / "model.onnx").run(None, {"image": images})
-    # 1.5 · level - 25.5 is -25.5, 0, 1.5, 123, 274.5 and 357, and 1.5 rounds to the even 2.
-    assert stylized[0, ..., 0].ravel().tolist() == [0, 0, 2, 123, 255, 255]
-
-
-def test_half_weights_halve_the_file_and_keep_the_picture(
+def test_half_precision_halves_the_file_and_keeps_the_picture(
     network: TransformerNetwork, tmp_path: Path
 ) -> None:
+    network = vivid_network(preset=network.preset, width=8)
+    weights = sum(parameter.numel() for parameter in network.parameters())
     whole, half = tmp_path / "whole.onnx", tmp_path / "half.onnx"
-    export_model(network, whole, config=CONFIG, plan=PLAN, trained_steps=7)
-    export_model(network, half, config=CONFIG, plan=PLAN, trained_steps=7, half_weights=True)
-    metadata = sum(len(entry.value) for entry in onnx.load(half).metadata_props)
-    assert half.stat().st_size - metadata < 0.75 * whole.stat().st_size
+    exact, rounded = _export(network, whole), _export(network, half, precision="fp16")
+    assert whole.stat().st_size - half.stat().st_size > 2 * weights - 4000
+    assert exact.mean < rounded.mean < 1
     image = blotches(64, 64)[None]
     pictures = [_session(path).run(None, {"image": image})[0].astype(int) for path in (whole, half)]
     assert np.abs(pictures[0] - pictures[1]).mean() < 1
 
 
+def _plain(*, brighter: float) -> TransformerNetwork:
+    """A network that only adds some levels to every colour."""
+    convolution = nn.Conv2d(3, 3, 1)
+    with torch.no_grad():
+        convolution.weight.copy_(OUTPUT_UNITS * torch.eye(3)[:, :, None, None])
+        assert convolution.bias is not None
+        convolution.bias.fill_(brighter / 255 * OUTPUT_UNITS)
+    return TransformerNetwork([convolution], preset="plain", width=3)
+
+
+def test_differences_are_measured_in_levels() -> None:
+    content = write_graph(_plain(brighter=8)).SerializeToString()
+    grey, white = (np.full((1, 10, 10, 3), level, np.uint8) for level in (100, 255))
+    spot = white[:, :1, :1] - 3
+    difference = measure(_plain(brighter=0), content, pictures=[grey, white, spot])
+    assert difference.mean == pytest.approx((100 * 8 + 100 * 0 + 3) / 201)
+    assert (difference.largest, difference.worst_mean) == (8, 8)
+    assert difference.percentile_99 == 8
+    difference = measure(_plain(brighter=0), content, pictures=[white] * 2 + [spot])
+    assert (difference.percentile_99, difference.largest, difference.worst_mean) == (0, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("precision", "message"),
+    [
+        ("fp32", r"model\.onnx: onnxruntime differs from torch by \d+/255, more than"),
+        ("fp16", r"model\.onnx: in fp16, one picture differs by [\d.]+/255 on average"),
+    ],
+)
 def test_a_file_that_differs_from_torch_is_not_written(
-    network: TransformerNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    network: TransformerNetwork,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    precision: str,
+    message: str,
 ) -> None:
-    def spoil(network: TransformerNetwork, *, half_weights: bool) -> onnx.ModelProto:
-        model = write_graph(network, half_weights=half_weights)
+    def spoil(network: TransformerNetwork, *, half: bool, context_input: bool) -> onnx.ModelProto:
+        model = write_graph(network, half=half, context_input=context_input)
         for node in model.graph.node:
             if node.op_type == "Relu":
                 node.op_type = "Neg"
         return model
 
     monkeypatch.setattr("faststyle.training.export.write_graph", spoil)
-    with pytest.raises(ExportError, match=r"model\.onnx: onnxruntime differs from torch by"):
-        export_model(network, tmp_path / "model.onnx", config=CONFIG, plan=PLAN, trained_steps=7)
+    with pytest.raises(ExportError, match=message):
+        _export(network, tmp_path / "model.onnx", precision=precision)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_layer_without_a_place_in_the_graph_is_named(tmp_path: Path) -> None:
-    network = TransformerNetwork([nn.Tanh()], preset="plain", width=3, normalization="none")
-    with pytest.raises(ExportError, match="Tanh"):
-        export_model(network, tmp_path / "model.onnx", config=CONFIG, plan=PLAN, trained_steps=7)
+@pytest.mark.parametrize(("precision", "refused"), [("fp32", True), ("fp16", False)])
+def test_half_precision_may_be_a_little_further_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str, refused: bool
+) -> None:
+    """One dark picture out of many differs, and little on average."""
+    differences = Difference(mean=0.1, percentile_99=1.0, largest=LARGEST + 1, worst_mean=0.5)
+    monkeypatch.setattr("faststyle.training.export.measure", lambda *_, **__: differences)
+    path = tmp_path / "model.onnx"
+    if not refused:
+        assert _export(_plain(brighter=0), path, precision=precision) == differences
+        assert path.exists()
+        return
+    with pytest.raises(ExportError, match="nothing was written"):
+        _export(_plain(brighter=0), path, precision=precision)
+    assert not path.exists()
 
 
 def test_a_folder_that_cannot_be_made_is_named(network: TransformerNetwork, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ExportError, match=r"model\.onnx: cannot be written"):
-        export_model(
-            network, tmp_path / "file" / "model.onnx", config=CONFIG, plan=PLAN, trained_steps=7
-        )
+        _export(network, tmp_path / "file" / "model.onnx")
+
+
+def test_the_card_states_what_tiles_need(network: TransformerNetwork) -> None:
+    card = make_card(network)
+    assert card.preset == f"{network.preset} width 4"
+    assert card.halo % card.multiple == 0
+    assert network.halo <= card.halo < network.halo + card.multiple

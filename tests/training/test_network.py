@@ -1,24 +1,34 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 import torch
 from torch import nn
 
+from faststyle.context import CONTEXT_SIDE
 from faststyle.errors import ConfigError
+from faststyle.training.layers import ContextNorm, Residual
 from faststyle.training.network import (
     PRESETS,
-    InstanceNorm,
-    Residual,
+    TRAINING_SHRINKS,
     TransformerNetwork,
     build_network,
+    choose_width,
     finite,
 )
+from tests.conftest import vivid_network
 
 
 @pytest.fixture(params=PRESETS)
 def network(request: pytest.FixtureRequest) -> TransformerNetwork:
     torch.manual_seed(0)
     return build_network(preset=request.param, width=4)
+
+
+@pytest.fixture
+def fast() -> TransformerNetwork:
+    return vivid_network(preset="fast").requires_grad_(False)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (2, 3), (7, 9), (32, 32), (33, 47)])
@@ -54,10 +64,10 @@ def test_johnson_is_the_network_of_pytorch_examples() -> None:
 def test_halo_is_how_far_a_pixel_reaches(network: TransformerNetwork) -> None:
     """Without statistics of the whole picture, a change must fade exactly at the halo."""
     layers = _without_normalization(network.layers)
-    plain = TransformerNetwork(layers, preset="plain", width=4, normalization="none")
+    plain = TransformerNetwork(layers, preset="plain", width=4, margin=network.margin).eval()
     for parameter in plain.parameters():  # positive, so that no path can cancel another
         nn.init.uniform_(parameter, 0.01, 0.1)
-    plain = plain.double()
+    plain = plain.double().requires_grad_(False)
     side = 2 * network.halo + 4 * network.multiple
     base = torch.rand(1, 3, side, side, dtype=torch.float64)
     before, reach = plain(base), 0
@@ -69,19 +79,116 @@ def test_halo_is_how_far_a_pixel_reaches(network: TransformerNetwork) -> None:
     assert network.halo == plain.halo == reach
 
 
-def _without_normalization(layers: nn.Sequential) -> list[nn.Module]:
+def _without_normalization(layers: Iterable[nn.Module]) -> list[nn.Module]:
     return [
-        Residual(*_without_normalization(layer)) if isinstance(layer, Residual) else layer
+        Residual(_without_normalization(layer)) if isinstance(layer, Residual) else layer
         for layer in layers
-        if not isinstance(layer, nn.InstanceNorm2d)
+        if not isinstance(layer, nn.InstanceNorm2d | ContextNorm)
     ]
 
 
+@pytest.mark.parametrize(("top", "left"), [(0, 0), (64, 96), (128, 160)])
+def test_tiles_that_share_a_context_fit_together(
+    fast: TransformerNetwork, top: int, left: int
+) -> None:
+    halo, side = -(-fast.halo // fast.multiple) * fast.multiple, 32
+    picture = torch.rand(1, 3, 128 + side, 160 + side)
+    context = torch.rand(1, 3, 30, 41)
+    whole = fast(picture, context)[..., top : top + side, left : left + side]
+    above, before = max(0, top - halo), max(0, left - halo)
+    tile = picture[..., above : top + side + halo, before : left + side + halo]
+    assert tile.shape[-1] < picture.shape[-1]
+    inside = (
+        ...,
+        slice(top - above, top - above + side),
+        slice(left - before, left - before + side),
+    )
+    assert torch.allclose(fast(tile, context)[inside], whole, atol=1e-4)
+    assert not torch.allclose(fast(tile)[inside], whole, atol=1e-2)
+
+
+def test_one_context_serves_a_whole_batch(fast: TransformerNetwork) -> None:
+    images, contexts = torch.rand(3, 3, 24, 28), torch.rand(2, 3, 20, 30)
+    together = fast(images, contexts[:1])
+    apart = [fast(image[None], contexts[:1]) for image in images]
+    assert torch.allclose(together, torch.cat(apart), atol=1e-4)
+    assert not torch.allclose(together, fast(images, contexts[1:]), atol=1e-2)
+
+
+def test_a_picture_is_its_own_context_as_long_as_it_is_small(fast: TransformerNetwork) -> None:
+    small = torch.rand(1, 3, CONTEXT_SIDE - 20, CONTEXT_SIDE + 20)
+    large = torch.rand(1, 3, 20, 3 * CONTEXT_SIDE)
+    assert torch.equal(fast(small), fast(small, small))
+    assert not torch.allclose(fast(large), fast(large, large), atol=1e-2)
+
+
+def test_networks_without_a_context_pay_none_heed() -> None:
+    johnson = build_network(preset="johnson", width=4)
+    images = torch.rand(1, 3, 24, 28)
+    assert torch.equal(johnson(images), johnson(images, torch.rand(1, 3, 9, 9)))
+
+
+def test_only_training_draws(network: TransformerNetwork) -> None:
+    images = torch.rand(1, 3, 64, 64)
+    state = torch.get_rng_state()
+    assert torch.equal(network(images), network(images))
+    assert torch.equal(torch.get_rng_state(), state)
+    network.train()
+    drawn = [network(images) for _ in range(8)]
+    differ = any(not torch.equal(one, drawn[0]) for one in drawn)
+    assert differ == network.needs_context
+    torch.set_rng_state(state)
+    assert all(torch.equal(network(images), one) for one in drawn)
+
+
+@pytest.mark.parametrize("shrink", TRAINING_SHRINKS)
+def test_training_moves_the_picture_in_its_margin_alone(
+    fast: TransformerNetwork, monkeypatch: pytest.MonkeyPatch, shrink: int
+) -> None:
+    """Where it lies as in evaluation, it is painted so, by a copy of the size that is drawn."""
+    images = torch.rand(2, 3, 64, 72)
+    context = nn.functional.avg_pool2d(images, shrink)
+    draws = iter([TRAINING_SHRINKS.index(shrink), fast.margin // 2, fast.margin // 2])
+    monkeypatch.setattr("faststyle.training.network._draw", lambda _: next(draws))
+    expected = fast(images, context)
+    assert torch.allclose(fast.train()(images), expected, atol=1e-4)
+
+
+def test_training_moves_the_picture_whatever_the_context(fast: TransformerNetwork) -> None:
+    """Else a network could learn where the zeros beyond the margin are."""
+    images, context = torch.rand(1, 3, 64, 72), torch.rand(1, 3, 20, 30)
+    fast.train()
+    drawn = [fast(images, context) for _ in range(4)]
+    assert not all(torch.allclose(one, drawn[0], atol=1e-2) for one in drawn)
+
+
+def test_all_weights_are_trained(network: TransformerNetwork) -> None:
+    network.train()
+    for _ in range(8):
+        network.zero_grad()
+        network(torch.rand(2, 3, 64, 64)).square().mean().backward()
+        for name, parameter in network.named_parameters():
+            assert parameter.grad is not None, name
+            assert parameter.grad.abs().sum() > 0, name
+
+
 def test_build_network_names_the_presets_it_has() -> None:
-    with pytest.raises(ConfigError, match="'jonson': choose from johnson"):
+    with pytest.raises(ConfigError, match=f"'jonson': choose from {', '.join(PRESETS)}"):
         build_network(preset="jonson", width=8)
     with pytest.raises(ConfigError, match="--width 0"):
         build_network(preset="johnson", width=0)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_have_a_width_of_their_own(preset: str) -> None:
+    own = choose_width(preset=preset, width=None)
+    assert build_network(preset=preset).width == PRESETS[preset].width == own
+    assert choose_width(preset=preset, width=own + 1) == own + 1
+
+
+def test_channels_are_those_of_the_widest_layer() -> None:
+    assert build_network(preset="johnson", width=4).channels == 16
+    assert build_network(preset="fast", width=4).channels == 4
 
 
 def test_finite_finds_a_bad_weight(network: TransformerNetwork) -> None:
@@ -89,16 +196,3 @@ def test_finite_finds_a_bad_weight(network: TransformerNetwork) -> None:
     with torch.no_grad():
         next(network.parameters())[0, 0, 0, 0] = float("nan")
     assert not finite(network)
-
-
-def test_instance_normalization_is_the_same_in_either_layout() -> None:
-    torch.manual_seed(0)
-    norm = InstanceNorm(3, affine=True)
-    torch.nn.init.normal_(norm.weight)
-    pictures = torch.rand(4, 3, 6, 5)
-    expected = torch.nn.functional.instance_norm(pictures, weight=norm.weight, bias=norm.bias)
-    for layout in (torch.contiguous_format, torch.channels_last):
-        images = pictures.clone().to(memory_format=layout).requires_grad_(True)
-        normalized = norm(images)
-        assert torch.allclose(normalized, expected, atol=1e-5)
-        assert normalized.is_contiguous(memory_format=layout)

@@ -23,17 +23,23 @@ from faststyle.training.run import Progress, RunResult, train
 from tests.conftest import Paint, blotches
 
 PLAIN = RunOptions(device="cpu", workers=0)
+OFTEN = dataclasses.replace(PLAIN, checkpoint_every=4, preview_every=3)
 
 
 def _train(
-    config: TrainingConfig, out: Path, *, stop_after: int | None = None, resume: bool = False
+    config: TrainingConfig,
+    out: Path,
+    *,
+    stop_after: int | None = None,
+    resume: bool = False,
+    options: RunOptions = OFTEN,
 ) -> tuple[RunResult, list[Progress]]:
     seen: list[Progress] = []
     result = train(
         config,
         out=out,
         resume=load_checkpoint(out / "checkpoint.pt") if resume else None,
-        options=RunOptions(device="cpu", workers=0, checkpoint_every=4, preview_every=3),
+        options=options,
         on_progress=seen.append,
         should_stop=lambda: stop_after is not None and len(seen) + 1 >= stop_after,
     )
@@ -160,16 +166,16 @@ def test_a_run_that_is_flat_at_its_end_just_ends(config: TrainingConfig, tmp_pat
 def test_a_timed_run_plans_its_steps_and_keeps_the_plan(
     config: TrainingConfig, tmp_path: Path
 ) -> None:
-    config = dataclasses.replace(config, steps=None, minutes=0.2, batch_size=None)
+    config = dataclasses.replace(config, steps=None, minutes=0.1, batch_size=None)
     started = time.monotonic()
-    result, seen = _train(config, tmp_path, stop_after=2)
+    result, seen = _train(config, tmp_path, stop_after=2, options=PLAIN)
     assert not result.finished
     plan = load_checkpoint(tmp_path / "checkpoint.pt").plan
     assert plan.steps == seen[0].steps > 2
     assert plan.batch_size in BATCH_SIZES
-    result, _ = _train(config, tmp_path, resume=True)
+    result, _ = _train(config, tmp_path, resume=True, options=PLAIN)
     assert result.step == plan.steps
-    assert time.monotonic() - started < 3 * 60 * 0.2 + 10
+    assert time.monotonic() - started < 3 * 60 * 0.1 + 10
 
 
 def test_intensity_is_calibrated_to_the_style(config: TrainingConfig, tmp_path: Path) -> None:
@@ -249,7 +255,7 @@ def test_a_run_can_start_from_another_style(config: TrainingConfig, tmp_path: Pa
     _train(config, tmp_path / "second")
     second = load_checkpoint(tmp_path / "second" / "checkpoint.pt")
     assert all(torch.allclose(first.network[key], second.network[key]) for key in first.network)
-    with pytest.raises(CheckpointError, match=r"is a johnson width 2; .* johnson width 3$"):
+    with pytest.raises(CheckpointError, match=r"is a fast width 2; .* fast width 3$"):
         _train(dataclasses.replace(config, width=3), tmp_path / "third")
 
 

@@ -8,12 +8,11 @@ import torch
 
 import faststyle
 from faststyle.errors import CheckpointError
-from faststyle.gallery import style_path
 from faststyle.training.config import START_RANDOM, TrainingConfig
 from faststyle.training.export import export_model
 from faststyle.training.network import TransformerNetwork, build_network
-from faststyle.training.start import BUNDLED, load_model_weights, starting_network
-from tests.conftest import PLAN, blotches
+from faststyle.training.start import BUNDLED, decide_start, starting_network
+from tests.conftest import blotches, make_card, vivid_network
 
 CONFIG = TrainingConfig(style="style.jpg", content="photos", width=3)
 
@@ -23,44 +22,50 @@ def _same(one: TransformerNetwork, other: TransformerNetwork) -> bool:
     return all(torch.equal(*pair) for pair in pairs)
 
 
-@pytest.mark.parametrize("half_weights", [False, True])
-def test_an_exported_network_is_read_back(tmp_path: Path, half_weights: bool) -> None:
-    network = build_network(preset="johnson", width=3)
+@pytest.mark.parametrize("preset", ["fast", "johnson"])
+def test_a_run_can_start_from_an_exported_model(tmp_path: Path, preset: str) -> None:
+    network = vivid_network(preset=preset, width=3)
     path = tmp_path / "model.onnx"
-    export_model(
-        network, path, config=CONFIG, plan=PLAN, trained_steps=1, half_weights=half_weights
-    )
-    config = dataclasses.replace(CONFIG, start_from=str(path))
-    start = starting_network(config)
-    assert _same(start, network.half().float() if half_weights else network)
+    export_model(network, path, card=make_card(network))
+    start = starting_network(dataclasses.replace(CONFIG, preset=preset, start_from=str(path)))
+    photo = torch.rand(1, 3, 30, 41)
+    assert torch.allclose(start(photo), network(photo), atol=1e-4)
 
 
-def test_the_bundled_network_paints_as_its_style_does() -> None:
-    width = int(faststyle.load(BUNDLED).card.preset.split()[-1])
-    start = starting_network(dataclasses.replace(CONFIG, width=width))
+def test_a_run_of_default_shape_starts_from_the_bundled_network() -> None:
+    config = dataclasses.replace(CONFIG, width=None)
+    assert decide_start(config) == BUNDLED
     photo = blotches(48, 64)
     with torch.no_grad():
-        painted = start(torch.from_numpy(photo.copy()).permute(2, 0, 1)[None] / 255)[0]
-    expected = torch.from_numpy(faststyle.load(BUNDLED, device="cpu")(photo).copy())
-    assert (painted.clamp(0, 1).permute(1, 2, 0) * 255 - expected).abs().max() <= 2
+        planes = torch.tensor(photo).permute(2, 0, 1)[None] / 255
+        painted = starting_network(config)(planes)[0].clamp(0, 1).permute(1, 2, 0)
+    expected = torch.tensor(faststyle.load(BUNDLED, device="cpu")(photo))
+    assert ((255 * painted).round() - expected).abs().mean() < 1
 
 
 @pytest.mark.parametrize("start_from", [START_RANDOM, TrainingConfig.start_from])
-def test_other_shapes_start_from_the_seed(start_from: str) -> None:
-    config = dataclasses.replace(CONFIG, start_from=start_from)
+@pytest.mark.parametrize("preset", ["fast", "johnson"])
+def test_other_shapes_start_from_the_seed(start_from: str, preset: str) -> None:
+    config = dataclasses.replace(CONFIG, start_from=start_from, preset=preset)
+    assert decide_start(config) == START_RANDOM
     torch.manual_seed(5)
     start = starting_network(config)
     torch.manual_seed(5)
-    assert _same(start, build_network(preset="johnson", width=3))
+    assert _same(start, build_network(preset=preset, width=3))
 
 
-def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
-    network = build_network(preset="johnson", width=3)
-    with pytest.raises(CheckpointError, match=r"is a johnson width \d+; .* johnson width 3$"):
-        load_model_weights(network, style_path(BUNDLED))
+def test_a_start_that_is_asked_for_is_kept() -> None:
+    config = dataclasses.replace(CONFIG, width=None, start_from="my.onnx")
+    assert decide_start(config) == "my.onnx"
+
+
+def test_what_does_not_fit_is_named(tmp_path: Path, model_path: Path) -> None:
+    message = r"tiny\.onnx: is a johnson width 2; --start-from needs a fast width 3$"
+    with pytest.raises(CheckpointError, match=message):
+        starting_network(dataclasses.replace(CONFIG, start_from=str(model_path)))
     (tmp_path / "text.onnx").write_text("text")
     with pytest.raises(CheckpointError, match=r"text\.onnx: not a faststyle model"):
-        load_model_weights(network, tmp_path / "text.onnx")
+        starting_network(dataclasses.replace(CONFIG, start_from=str(tmp_path / "text.onnx")))
     with pytest.raises(CheckpointError, match="--start-from nonesuch: neither a checkpoint"):
         starting_network(dataclasses.replace(CONFIG, start_from="nonesuch"))
     with pytest.raises(CheckpointError, match="No such file"):

@@ -1,0 +1,42 @@
+"""The small copy of a picture that models with statistics of the whole picture look at."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+CONTEXT_SIDE = 128
+"""Largest mean of height and width of a small copy, in pixels."""
+
+
+def copy_steps(height: int, width: int) -> tuple[int, int]:
+    """Return how a picture is shrunk: every how many rows, and blocks of how many of those.
+
+    From six times on, a block has three or four of its rows, which tell as much as all. Its
+    columns are as many as the rows that it spans.
+    """
+    shrink = -(-(height + width) // (2 * CONTEXT_SIDE))
+    stride = max(1, shrink // 3)
+    return stride, -(-shrink // stride)
+
+
+def small_copy(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Shrink a picture to the size that statistics are taken at, as models do themselves.
+
+    Blocks of every stride-th row are averaged (`copy_steps`); what the last blocks lack is
+    repeated from the border.
+
+    Args:
+        pixels: uint8 H×W×3.
+
+    Returns:
+        uint8 h×w×3, rounded.
+    """
+    stride, block = copy_steps(*pixels.shape[:2])
+    down, across = block, stride * block
+    sampled = pixels[::stride]
+    height, width = sampled.shape[:2]
+    filled = np.pad(sampled, [(0, -height % down), (0, -width % across), (0, 0)], mode="edge")
+    blocks = filled.reshape(len(filled) // down, down, -1, across, 3)
+    means: NDArray[np.float64] = blocks.mean((1, 3))
+    return means.round().astype(np.uint8)

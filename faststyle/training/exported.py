@@ -1,0 +1,54 @@
+"""Reading a network back from a model file that was exported from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+
+from faststyle.contract import ModelCard
+from faststyle.errors import CheckpointError, ConfigError
+from faststyle.training.graph import read_weights
+from faststyle.training.network import TransformerNetwork, build_network
+
+
+def read_exported(path: Path) -> tuple[TransformerNetwork, ModelCard]:
+    """Rebuild the network of a model that `faststyle.training.export` wrote.
+
+    Args:
+        path: a model in fp32 or fp16; one in int8 has lost too much.
+
+    Raises:
+        CheckpointError: the file is no such model.
+    """
+    card, model = read_model(path)
+    if card.precision == "int8":
+        raise CheckpointError(
+            f"{path}: is an int8 model, which cannot be turned back; take one in fp32 or fp16"
+        )
+    preset, _, width = card.preset.partition(" width ")
+    try:
+        network = build_network(preset=preset, width=int(width))
+        read_weights(network, model.graph)
+    except (ConfigError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path}: its weights do not fit {card.preset or 'any preset'} ({error}); "
+            "export it again from its checkpoint"
+        ) from error
+    return network, card
+
+
+def read_model(path: Path) -> tuple[ModelCard, onnx.ModelProto]:
+    """Read a model file and what it says of itself.
+
+    Raises:
+        CheckpointError: the file cannot be read, or is not a faststyle model.
+    """
+    try:
+        model = onnx.load(path)
+        card = ModelCard.from_metadata({entry.key: entry.value for entry in model.metadata_props})
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror}; check the path") from error
+    except Exception as error:  # protobuf's readers raise all sorts on files of other kinds
+        raise CheckpointError(f"{path}: not a faststyle model, or damaged") from error
+    return card, model
