@@ -72,6 +72,8 @@ class TrainingConfig:
     """Weight of the style loss; None calibrates it to the intensity."""
     total_variation_weight: float = 10.0
     """Weight of the total-variation loss."""
+    grid_weight: float = 0.1
+    """Weight of the grid loss, for networks that paint blocks of pixels at once."""
 
     crop_size: int = 256
     """Side of the square crops of photos, in pixels."""
@@ -107,7 +109,7 @@ class TrainingConfig:
             min(self.layer_weights) >= 0 and 0 < sum(self.layer_weights) < math.inf,
             "--style-layer-weights: give numbers from 0 up, at least one above 0",
         )
-        for option in ("content_weight", "style_weight", "total_variation_weight"):
+        for option in ("content_weight", "style_weight", "total_variation_weight", "grid_weight"):
             weight = getattr(self, option)
             _require(weight is None or 0 <= weight < math.inf, f"{flag(option)} must be 0 or more")
         low, high = DIAL

@@ -76,7 +76,8 @@ class Enlarge(nn.Module):
     It is a convolution to ``factor``² times the channels and a pixel shuffle, each output pixel
     of a block having a kernel of its own. Kernels that answer differently to a flat or evenly
     rising input would draw a grid with the block's period; the kernels used here are those
-    nearest to the learnt ones that answer alike. Textures remain free.
+    nearest to the learnt ones that answer alike. Textures remain free. Training starts from
+    smooth interpolation, by quadratic B-splines.
     """
 
     offsets: Tensor
@@ -86,14 +87,14 @@ class Enlarge(nn.Module):
     def __init__(self, channels_in: int, channels_out: int, *, factor: int) -> None:
         super().__init__()
         self.factor = factor
-        kernels = torch.empty(channels_out, channels_in, 3, 3)
-        nn.init.kaiming_uniform_(kernels, a=5**0.5)
-        # Starts as nearest-neighbour upsampling (ICNR, Aitken et al. 2017).
-        self.weight = nn.Parameter(kernels.repeat_interleave(factor**2, 0))
-        self.bias = nn.Parameter(torch.zeros(channels_out))
         across = (torch.arange(factor) + 0.5) / factor - 0.5
         grid = torch.stack([across.repeat(factor), across.repeat_interleave(factor)], dim=1)
         self.register_buffer("offsets", grid[None], persistent=False)
+        mixing = torch.empty(channels_out, 1, channels_in, 1, 1)
+        nn.init.uniform_(mixing, -(channels_in**-0.5), channels_in**-0.5)
+        splines = _spline(grid[:, 1])[:, :, None] * _spline(grid[:, 0])[:, None]
+        self.weight = nn.Parameter((mixing * splines[None, :, None]).flatten(0, 1))
+        self.bias = nn.Parameter(torch.zeros(channels_out))
 
     def kernels(self) -> Tensor:
         """Return the kernels used: float out×factor²×in×3×3, blocks in reading order."""
@@ -121,3 +122,9 @@ class Enlarge(nn.Module):
             padding=1,
         )
         return functional.pixel_shuffle(enlarged, self.factor)
+
+
+def _spline(offsets: Tensor) -> Tensor:
+    """Return the weights of a quadratic B-spline for three neighbours: …×3."""
+    before, here, after = (0.5 - offsets) ** 2 / 2, 0.75 - offsets**2, (0.5 + offsets) ** 2 / 2
+    return torch.stack([before, here, after], dim=-1)

@@ -26,6 +26,7 @@ class Reading(NamedTuple):
     content: float
     style: float
     total_variation: float
+    grid: float
     total: float
 
 

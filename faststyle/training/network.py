@@ -72,6 +72,12 @@ class TransformerNetwork(nn.Module):
         return self.normalization == "context"
 
     @property
+    def block(self) -> int:
+        """Sides of the blocks of pixels that the last layer paints at once; 1 for single ones."""
+        last = self.layers[-1]
+        return last.factor if isinstance(last, Enlarge) else 1
+
+    @property
     def channels(self) -> int:
         """Channels of the widest layer."""
         convolutions = (each for each in _flat(self.layers) if isinstance(each, nn.Conv2d))

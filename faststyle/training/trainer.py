@@ -72,6 +72,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         network = checkpoint.build() if checkpoint is not None else starting_network(config)
         self.network = network.to(device)
+        self.objective.grid.period = network.block
         self.layout = choose_layout(device, channels=network.channels)
         for module in (self.objective, self.network):
             module.to(memory_format=self.layout)
@@ -197,6 +198,7 @@ def configured_loss(
         content_weight=config.content_weight,
         style_weight=1.0 if config.style_weight is None else config.style_weight,
         total_variation_weight=config.total_variation_weight,
+        grid_weight=config.grid_weight,
     )
 
 

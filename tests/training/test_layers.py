@@ -59,17 +59,21 @@ def test_each_pixel_of_a_block_has_a_texture_of_its_own(enlarge: Enlarge) -> Non
     assert torch.allclose(changed, expected, atol=1e-4)
 
 
-def test_the_first_weights_only_enlarge_what_one_convolution_makes() -> None:
-    """No pixel of a block has a texture of its own yet, whatever the features."""
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_the_first_weights_interpolate_smoothly(factor: int) -> None:
+    """A point becomes a quadratic B-spline in every colour, stronger or weaker."""
     torch.manual_seed(0)
-    layer = Enlarge(5, 3, factor=4)
-    nn.init.normal_(layer.bias)
-    features = torch.randn(2, 5, 6, 7)
+    layer = Enlarge(5, 3, factor=factor)
+    features = torch.zeros(1, 5, 5, 5)
+    features[0, 3, 2, 2] = 1
+    distances = ((torch.arange(5 * factor) + 0.5) / factor - 2.5).abs()
+    near, far = 0.75 - distances**2, (1.5 - distances).clamp(min=0) ** 2 / 2
+    spline = torch.where(distances < 0.5, near, far)
     enlarged = layer(features)
-    convolved = functional.conv2d(features, layer.weight[:: 4**2], layer.bias, padding=1)
-    assert torch.allclose(functional.avg_pool2d(enlarged, 4), convolved, atol=1e-5)
-    blocks = enlarged.unflatten(3, (-1, 4)).unflatten(2, (-1, 4)).transpose(3, 4)
-    assert _bends(blocks).abs().max() < 1e-5
+    strengths = enlarged.sum((2, 3), keepdim=True) / factor**2
+    assert torch.allclose(enlarged, strengths * spline * spline[:, None], atol=1e-5)
+    assert strengths.abs().min() > 1e-3
+    assert strengths.diff(dim=1).abs().min() > 1e-3
 
 
 def test_a_context_of_its_own_makes_it_instance_normalization() -> None:

@@ -11,6 +11,7 @@ from faststyle.training.losses import (
     ContentLoss,
     PerceptualLoss,
     StyleLoss,
+    GridLoss,
     TotalVariationLoss,
     gram_matrix,
     relative_error,
@@ -81,6 +82,20 @@ def test_style_loss_weighs_layers_by_ratio(features: Tensor) -> None:
     assert loss(a=2, b=6) == pytest.approx(0.25 * loss(a=1) + 0.75 * loss(b=1))
 
 
+def test_grid_loss_of_blocks_by_hand() -> None:
+    """Changes at one of four places only: their relative variance is 3, along rows and columns."""
+    blocks = torch.rand(2, 3, 6, 6).repeat_interleave(4, 2).repeat_interleave(4, 3)
+    assert GridLoss(4)(blocks) == pytest.approx(6, rel=1e-5)
+    assert GridLoss(4)(blocks.roll((1, 2), (2, 3))[..., 4:-4, 4:-4]) == pytest.approx(6, rel=1e-5)
+
+
+def test_grid_loss_is_nothing_where_no_place_differs() -> None:
+    ramp = torch.linspace(0, 1, 25).expand(1, 3, 25, 25) + torch.linspace(0, 1, 25)[:, None]
+    assert GridLoss(4)(ramp) == pytest.approx(0, abs=1e-6)
+    assert GridLoss(4)(torch.zeros(1, 3, 9, 9)) == 0
+    assert GridLoss(1)(torch.rand(1, 3, 9, 9)) == 0
+
+
 def test_total_variation_by_hand() -> None:
     stripes = torch.tensor([0.0, 1.0]).repeat(4).expand(1, 3, 8, 8)
     loss = TotalVariationLoss()
@@ -102,12 +117,16 @@ def objective(vgg_weights: Path) -> PerceptualLoss:
         content_weight=2,
         style_weight=3,
         total_variation_weight=5,
+        grid_weight=7,
     )
 
 
 def test_total_is_the_weighted_sum(objective: PerceptualLoss) -> None:
+    objective.grid.period = 4
     losses = objective(torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32))
+    assert losses.grid > 0
     expected = 2 * losses.content + 3 * losses.style + 5 * losses.total_variation
+    expected += 7 * losses.grid
     assert losses.total.item() == pytest.approx(expected.item())
 
 

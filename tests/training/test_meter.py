@@ -10,7 +10,7 @@ from faststyle.training.processes import Processes
 
 
 def _losses(total: float) -> Losses:
-    return Losses(*(torch.tensor(value) for value in (0.1, 0.2, 0.3, total)))
+    return Losses(*(torch.tensor(value) for value in (0.1, 0.2, 0.3, 0.4, total)))
 
 
 def test_readings_are_means_since_the_one_before() -> None:
