@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 CONTEXT_SIDE = 128
-"""Largest mean of height and width of a small copy, in pixels."""
+"""Largest mean of height and width of a small copy, in pixels, but for what overhangs."""
 
 
 def copy_steps(height: int, width: int) -> tuple[int, int]:

@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
     output: Path = options.output
     refuse_existing(output, overwrite=options.overwrite)
     network, card, content = _read(options.network)
-    photos = options.photos or content
+    photos, int8 = options.photos or content, options.precision == "int8"
     stated = {option: getattr(options, option) for option in CARD_OPTIONS}
     difference = export_model(
         network,
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
         card=replace(card, **{key: value for key, value in stated.items() if value is not None}),
         precision=options.precision,
         context_input=options.context_input,
-        photos=list(find_pictures(photos)) if photos is not None else (),
+        photos=list(find_pictures(photos)) if int8 and photos is not None else (),
     )
     size = readable_size(output.stat().st_size)
     print(

@@ -56,7 +56,7 @@ class Checkpoint:
         except (RuntimeError, TypeError, AttributeError) as error:
             raise CheckpointError(
                 "the checkpoint's weights do not fit "
-                f"{self.config.preset} width {self.config.width}; "
+                f"{network.preset} width {network.width}; "
                 "it was changed or is damaged"
             ) from error
         return network

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from faststyle.training.losses import (
     ContentLoss,
+    GridLoss,
     PerceptualLoss,
     StyleLoss,
-    GridLoss,
     TotalVariationLoss,
     gram_matrix,
     relative_error,
