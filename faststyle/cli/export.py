@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=("fp32", "fp16", "int8"),
         default="fp32",
-        help="fp16: half the file size, and faster where the device computes in it; "
+        help="fp16: half the file size, for devices that compute in it; "
         "int8: for CPUs (default %(default)s)",
     )
     parser.add_argument(

@@ -77,7 +77,7 @@ def export_model(
         card: what it says of itself, as `model_card` makes it; what follows from the other
             arguments is filled in.
         precision: fp32; fp16, which is float16 arithmetic where the device has it, and half
-            the file size everywhere; or int8, for CPUs.
+            the file size; or int8, for CPUs.
         context_input: take the small copy of the picture as a second input, if it needs one.
         photos: to quantize by, and others of them to measure the difference on; int8 needs
             some, the other precisions are measured on noise.
