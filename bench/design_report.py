@@ -12,13 +12,16 @@ from faststyle.benchmark import SIZES
 from faststyle.files import whole_file
 from faststyle.timing import Size
 from faststyle.training.evaluate import BASELINE
-from faststyle.training.meter import Reading
 from faststyle.training.network import build_network
 
 PLOTTED = Size(1280, 720)
 """The picture that the plot has the milliseconds of, and the table the operations."""
 
+LOSSES = ("content", "style", "total_variation", "total")
+"""Losses that are written down."""
+
 TERMS = ("content", "style", "total")
+"""Those of the table."""
 
 UNKNOWN = "-"
 
@@ -61,9 +64,9 @@ def write_losses(judged: Sequence[Judged], path: Path) -> None:
     """Write one line for each painting, judge and design, and for the unchanged photos."""
     with whole_file(path) as temporary, open(temporary, "w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["painting", "judge", "design", *Reading._fields[1:]])
+        writer.writerow(["painting", "judge", "design", *LOSSES])
         for painting, judge, design, losses in judged:
-            terms = (f"{losses[term]:.6g}" for term in Reading._fields[1:])
+            terms = (f"{losses[term]:.6g}" for term in LOSSES)
             writer.writerow([painting, judge, design, *terms])
 
 
