@@ -21,12 +21,11 @@ from faststyle.benchmark import (
     benchmark,
     write_csv,
 )
-from faststyle.cli.options import add_overwrite, readable_size
+from faststyle.cli.options import add_device, add_models, add_overwrite, readable_size
 from faststyle.cli.tables import name_files, print_table
 from faststyle.errors import FaststyleError, ModelError
 from faststyle.files import refuse_existing
 from faststyle.gallery import resolve
-from faststyle.session import DEVICES
 from faststyle.timing import Size
 
 UNKNOWN = "-"
@@ -34,12 +33,7 @@ UNKNOWN = "-"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument(
-        "models",
-        nargs="+",
-        metavar="MODEL",
-        help="an ONNX file of faststyle or of others, or the name of a bundled style",
-    )
+    add_models(parser)
     parser.add_argument(
         "--sizes",
         type=_size,
@@ -55,15 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"how often each model is timed at each size (default: {ROUNDS})",
     )
-    parser.add_argument(
-        "--device",
-        choices=DEVICES,
-        default="auto",
-        help="where to compute; auto takes the first that works (default: auto)",
-    )
-    parser.add_argument(
-        "--threads", type=int, metavar="N", help="CPU threads (default: one for each core)"
-    )
+    add_device(parser)
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the numbers here, too")
     add_overwrite(parser)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from faststyle.cli.options import add_overwrite, require_training_packages, words
+from faststyle.cli.options import add_models, add_overwrite, require_training_packages, words
 from faststyle.cli.tables import name_files, print_table
 from faststyle.errors import ConfigError, DataError, ModelError
 from faststyle.files import find_pictures, refuse_existing
@@ -44,12 +44,7 @@ NAMED = 3
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument(
-        "models",
-        nargs="+",
-        metavar="MODEL",
-        help="an ONNX file of faststyle or of others, or the name of a bundled style",
-    )
+    add_models(parser)
     parser.add_argument("--style", type=Path, required=True, metavar="FILE", help="style picture")
     parser.add_argument(
         "--content", type=Path, required=True, metavar="DIR", help="folder of photos to repaint"

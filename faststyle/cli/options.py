@@ -15,6 +15,31 @@ def add_overwrite(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
 
 
+def add_models(parser: argparse.ArgumentParser) -> None:
+    """Add the models that a command compares."""
+    parser.add_argument(
+        "models",
+        nargs="+",
+        metavar="MODEL",
+        help="an ONNX file of faststyle or of others, or the name of a bundled style",
+    )
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add ``--device`` and ``--threads``, for onnxruntime."""
+    from faststyle.session import DEVICES  # loads onnxruntime, which not every command needs
+
+    parser.add_argument(
+        "--device",
+        choices=DEVICES,
+        default="auto",
+        help="where to compute; auto takes the first that works (default: auto)",
+    )
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="CPU threads (default: one for each core)"
+    )
+
+
 def require_training_packages() -> None:
     """Check that the packages of the train extra are installed, without importing them.
 

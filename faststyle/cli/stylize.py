@@ -8,12 +8,11 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from faststyle.cli.options import add_overwrite
+from faststyle.cli.options import add_device, add_overwrite
 from faststyle.errors import ImageError
 from faststyle.files import refuse_existing
 from faststyle.gallery import style_path
 from faststyle.images import picture_format
-from faststyle.session import DEVICES
 from faststyle.stylize import Status, plan_folder, stylize_file, stylize_files
 from faststyle.stylizer import Stylizer, load_file
 
@@ -31,15 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     model = parser.add_mutually_exclusive_group(required=True)
     model.add_argument("--style", metavar="NAME", help="a bundled style: see faststyle styles")
     model.add_argument("--model", type=Path, metavar="FILE", help="an ONNX model of your own")
-    parser.add_argument(
-        "--device",
-        choices=DEVICES,
-        default="auto",
-        help="where to compute; auto takes the first that works (default: auto)",
-    )
-    parser.add_argument(
-        "--threads", type=int, metavar="N", help="CPU threads (default: one for each core)"
-    )
+    add_device(parser)
     add_overwrite(parser)
 
 
