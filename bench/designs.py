@@ -11,9 +11,14 @@ from collections.abc import Callable
 from torch import nn
 
 from faststyle.training.layers import ContextNorm, Enlarge, InstanceNorm, Residual
-from faststyle.training.network import OUTPUT_UNITS, PRESETS, Preset, TransformerNetwork, johnson
-
-MARGIN = 16
+from faststyle.training.network import (
+    MARGIN,
+    PRESETS,
+    Preset,
+    TransformerNetwork,
+    johnson,
+    painting_head,
+)
 
 Norm = Callable[[int], nn.Module]
 """Builds what normalizes so many channels."""
@@ -21,14 +26,14 @@ Norm = Callable[[int], nn.Module]
 
 def five_blocks(width: int) -> TransformerNetwork:
     """Build ``fast`` with five residual blocks in place of four."""
-    layers = [*_stem(width), *(_block(width) for _ in range(5)), _head(width, factor=4)]
+    layers = [*_stem(width), *(_block(width) for _ in range(5)), painting_head(width, factor=4)]
     return _network(layers, name="five-blocks", width=width)
 
 
 def instance(width: int) -> TransformerNetwork:
     """Normalize by statistics of the picture itself, and after both convolutions of a block."""
     blocks = (_block(width, norm=_own_norm, second_norm=_own_norm) for _ in range(5))
-    layers = [*_stem(width, norm=_own_norm), *blocks, _head(width, factor=4)]
+    layers = [*_stem(width, norm=_own_norm), *blocks, painting_head(width, factor=4)]
     return _network(layers, name="instance", width=width)
 
 
@@ -36,7 +41,7 @@ def unnormalized(width: int) -> TransformerNetwork:
     """Normalize in the stem alone."""
     blocks = (_block(width, norm=None) for _ in range(5))
     return _network(
-        [*_stem(width), *blocks, _head(width, factor=4)], name="unnormalized", width=width
+        [*_stem(width), *blocks, painting_head(width, factor=4)], name="unnormalized", width=width
     )
 
 
@@ -56,20 +61,26 @@ def eighth(width: int) -> TransformerNetwork:
         ]
     )
     after = [*_convolution(width, width, kernel=3, norm=ContextNorm), nn.ReLU(inplace=True)]
-    layers = [*_stem(width), body, *after, _head(width, factor=4)]
+    layers = [*_stem(width), body, *after, painting_head(width, factor=4)]
     return _network(layers, name="eighth", width=width)
 
 
 def pointwise(width: int) -> TransformerNetwork:
     """Let the second convolution of each block see one position only."""
     blocks = (_block(width, second_kernel=1) for _ in range(5))
-    return _network([*_stem(width), *blocks, _head(width, factor=4)], name="pointwise", width=width)
+    return _network(
+        [*_stem(width), *blocks, painting_head(width, factor=4)], name="pointwise", width=width
+    )
 
 
 def mixed_head(width: int) -> TransformerNetwork:
     """Give the work of two blocks to a head of two steps, the last at half the resolution."""
     middle = width // 2
-    head = [Enlarge(width, middle, factor=2), nn.ReLU(inplace=True), _head(middle, factor=2)]
+    head = [
+        Enlarge(width, middle, factor=2),
+        nn.ReLU(inplace=True),
+        painting_head(middle, factor=2),
+    ]
     layers = [*_stem(width), *(_block(width) for _ in range(3)), *head]
     return _network(layers, name="mixed-head", width=width)
 
@@ -124,9 +135,3 @@ def _block(
             *_convolution(channels, channels, kernel=second_kernel, norm=second_norm),
         ]
     )
-
-
-def _head(channels: int, *, factor: int) -> Enlarge:
-    layer = Enlarge(channels, 3, factor=factor)
-    nn.init.constant_(layer.bias, OUTPUT_UNITS / 2)  # training starts from grey
-    return layer

@@ -14,7 +14,8 @@ CONTRACT_VERSION = 1
 """Version of the promises below; a reader refuses a newer one."""
 
 INPUT = "image"
-"""Name of the picture's input: uint8 N×H×W×3, RGB, any N, H and W from 1 up."""
+"""Name of the picture's input: uint8 N×H×W×3, RGB, any H and W from 1 up, and any N, but for
+int8, which takes one picture at a time."""
 
 CONTEXT = "context"
 """Name of the second input of some models: a small copy of the picture that the image is, or is

@@ -33,6 +33,9 @@ IR_VERSION = 8
 LAST = 2**62
 """An end of a slice beyond any."""
 
+BLOCK_WINDOW = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
+"""Attributes of the convolution of an `Enlarge`."""
+
 PLANES = (2, 3)
 """Axes of height and width in N×C×H×W."""
 
@@ -176,7 +179,6 @@ def write_graph(
                 start=images,
                 weights=model.graph.initializer,
                 kind=TensorProto.FLOAT16 if half else TensorProto.FLOAT,
-                prefix="layer",
             )
         )
     return model
@@ -197,6 +199,8 @@ def open_graph(writer: GraphWriter, network: TransformerNetwork, *, context_inpu
             copy = _small_copy(writer, pixels, size=size)
         affines = _describe(writer, network, copy)
     framed, padded = _frame(writer, network, pixels)
+    if network.margin:
+        padded = writer.node("Add", padded, writer.integers(2 * network.margin))
     return Opening(tuple(inputs), size, padded, framed, tuple(affines))
 
 
@@ -272,7 +276,7 @@ def _round_up(writer: GraphWriter, values: str, step: str) -> str:
 
 
 def _frame(writer: GraphWriter, network: TransformerNetwork, planes: str) -> tuple[str, str]:
-    """Pad as the network does, and return what comes out and its height and width."""
+    """Pad as the network does; return what comes out, and its sides without the margin."""
     size = _size(writer, planes)
     enough = writer.node("Max", size, writer.integers(network.smallest_side))
     step = writer.integers(network.multiple)
@@ -282,8 +286,7 @@ def _frame(writer: GraphWriter, network: TransformerNetwork, planes: str) -> tup
         return filled, target
     both = writer.integers(0, 0, network.margin, network.margin)
     pads = writer.node("Concat", both, both, attributes={"axis": 0})
-    framed = writer.node("Pad", filled, pads, attributes={"mode": "reflect"})
-    return framed, writer.node("Add", target, writer.integers(2 * network.margin))
+    return writer.node("Pad", filled, pads, attributes={"mode": "reflect"}), target
 
 
 def _pad_end(writer: GraphWriter, planes: str, missing: str) -> str:
@@ -460,15 +463,10 @@ def _instance_norm(writer: GraphWriter, layer: nn.InstanceNorm2d, x: str) -> str
 
 
 def _blocks(writer: GraphWriter, layer: Enlarge, x: str) -> str:
-    """Write the convolution of an `Enlarge`, whose channels are the pixels of a block.
-
-    The channels run through rows, columns and colours, where torch's shuffle has the colours
-    first.
-    """
-    weight = writer.parameter(layer.weight, layer.kernels().transpose(0, 1).flatten(0, 1))
-    bias = writer.parameter(layer.bias, layer.bias.repeat(layer.factor**2))
-    attributes = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
-    return writer.node("Conv", x, weight, bias, attributes=attributes)
+    """Write the convolution of an `Enlarge`, whose channels are the pixels of a block."""
+    kernels, biases = layer.by_pixel()
+    weight, bias = writer.parameter(layer.weight, kernels), writer.parameter(layer.bias, biases)
+    return writer.node("Conv", x, weight, bias, attributes=BLOCK_WINDOW)
 
 
 def read_weights(network: TransformerNetwork, graph: onnx.GraphProto) -> None:
@@ -492,6 +490,6 @@ def read_weights(network: TransformerNetwork, graph: onnx.GraphProto) -> None:
 
 
 def _by_color(values: Tensor, layer: Enlarge, *, like: Tensor) -> Tensor:
-    """Undo the order of channels of `_blocks`."""
+    """Undo the order of channels of `Enlarge.by_pixel`."""
     by_pixel = values.reshape(layer.factor**2, -1, *values.shape[1:])
     return by_pixel[0] if like.ndim == 1 else by_pixel.transpose(0, 1).flatten(0, 1)

@@ -113,6 +113,15 @@ class Enlarge(nn.Module):
         )
         return used
 
+    def by_pixel(self) -> tuple[Tensor, Tensor]:
+        """Return kernels and biases of one convolution to all pixels of a block.
+
+        Its channels run through the block's rows and columns and then the colours, where those
+        of torch's shuffle have the colours first: float (factor²·out)×in×3×3 and factor²·out.
+        """
+        kernels = self.kernels().transpose(0, 1).flatten(0, 1)
+        return kernels, self.bias.repeat(self.factor**2)
+
     def forward(self, features: Tensor) -> Tensor:
         """Turn N×in×H×W into N×out×(factor·H)×(factor·W)."""
         enlarged = functional.conv2d(

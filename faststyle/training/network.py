@@ -31,6 +31,9 @@ Adam could move every pixel by half of it. pytorch/examples has 255 units, which
 TRAINING_SHRINKS = (1, 2, 4)
 """How much smaller than the crop the copy may be in training, where each is as likely."""
 
+MARGIN = 16
+"""Margin of networks whose convolutions pad with zeros, in pixels."""
+
 Normalize = Callable[[ContextNorm, Tensor], Tensor]
 
 
@@ -284,7 +287,8 @@ def _context_residual(channels: int) -> Residual:
     )
 
 
-def _enlarged(channels: int, *, factor: int) -> Enlarge:
+def painting_head(channels: int, *, factor: int) -> Enlarge:
+    """Build the last layer of a network that paints blocks of factor×factor pixels."""
     layer = Enlarge(channels, 3, factor=factor)
     nn.init.constant_(layer.bias, OUTPUT_UNITS / 2)  # training starts from grey
     return layer
@@ -313,11 +317,11 @@ def _at_a_quarter(width: int, *, preset: str, blocks: int) -> TransformerNetwork
         [
             *_by_context(3, width, kernel=8, stride=4),
             *(_context_residual(width) for _ in range(blocks)),
-            _enlarged(width, factor=4),
+            painting_head(width, factor=4),
         ],
         preset=preset,
         width=width,
-        margin=16,
+        margin=MARGIN,
     )
 
 

@@ -8,7 +8,7 @@ constant scales only, and would leave the normalization to float32.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -19,7 +19,14 @@ from torch import Tensor, nn
 
 from faststyle.errors import ExportError
 from faststyle.training import layers as blocks
-from faststyle.training.graph import Affine, GraphWriter, close_graph, open_graph, window
+from faststyle.training.graph import (
+    BLOCK_WINDOW,
+    Affine,
+    GraphWriter,
+    close_graph,
+    open_graph,
+    window,
+)
 from faststyle.training.layers import ContextNorm, Enlarge, Residual
 from faststyle.training.network import OUTPUT_UNITS, TransformerNetwork, small_copy
 
@@ -182,11 +189,8 @@ class _Quantizer:
                 changed = self.write_all(list(layer), x)
                 return self.add(x, changed, self.seen.outputs[layer])
             case Enlarge():
-                levels = Range(0, 255 * (OUTPUT_UNITS / 255))
-                weight = layer.kernels().transpose(0, 1).flatten(0, 1)
-                bias = layer.bias.repeat(layer.factor**2)
-                attributes = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
-                return self.convolve(x, weight, bias, attributes=attributes, output=levels)
+                levels = Range(0, OUTPUT_UNITS)
+                return self.convolve(x, *layer.by_pixel(), attributes=BLOCK_WINDOW, output=levels)
             case nn.Conv2d():
                 norm = _take(remaining, ContextNorm)
                 activation = _take(remaining, nn.ReLU)
@@ -240,7 +244,7 @@ class _Quantizer:
         weight: Tensor,
         bias: Tensor | None,
         *,
-        attributes: dict[str, Any],
+        attributes: Mapping[str, Any],
         output: Range,
         scale: str | None = None,
     ) -> _Value:

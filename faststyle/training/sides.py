@@ -29,7 +29,6 @@ def name_sides(
     start: str,
     weights: Iterable[onnx.TensorProto],
     kind: int,
-    prefix: str,
 ) -> list[onnx.ValueInfoProto]:
     """Describe the shapes of what follows from a tensor, by names for each resolution.
 
@@ -38,7 +37,6 @@ def name_sides(
         start: a tensor of N×3×H×W.
         weights: constants of the graph.
         kind: ONNX's type of the tensors.
-        prefix: what the names of the sides begin with.
     """
     channels = {each.name: each.dims[0] for each in weights if each.dims}
     places = {start: _Place(3, 1)}
@@ -54,7 +52,7 @@ def name_sides(
             place = before
         else:
             continue
-        sides = [f"{prefix}_{side}_{place.stride}" for side in ("height", "width")]
+        sides = [f"layer_{side}_{place.stride}" for side in ("height", "width")]
         shape: list[str | int | None] = ["batch", place.channels, *sides]
         places[node.output[0]] = place
         infos.append(helper.make_tensor_value_info(node.output[0], kind, shape))
