@@ -16,8 +16,10 @@ from faststyle.training.network import (
     PRESETS,
     Preset,
     TransformerNetwork,
+    branch_end,
     johnson,
     painting_head,
+    with_activations,
 )
 
 Norm = Callable[[int], nn.Module]
@@ -26,23 +28,31 @@ Norm = Callable[[int], nn.Module]
 
 def five_blocks(width: int) -> TransformerNetwork:
     """Build ``fast`` with five residual blocks in place of four."""
-    layers = [*_stem(width), *(_block(width) for _ in range(5)), painting_head(width, factor=4)]
+    blocks = [_block(width) for _ in range(5)]
+    layers = [*_stem(width), *with_activations(blocks), painting_head(width, factor=4)]
     return _network(layers, name="five-blocks", width=width)
+
+
+def linear(width: int) -> TransformerNetwork:
+    """Leave out the activations between the blocks, as Johnson's network does."""
+    blocks = [_block(width) for _ in range(4)]
+    layers = [*_stem(width), *blocks, painting_head(width, factor=4)]
+    return _network(layers, name="linear", width=width)
 
 
 def instance(width: int) -> TransformerNetwork:
     """Normalize by statistics of the picture itself, and after both convolutions of a block."""
-    blocks = (_block(width, norm=_own_norm, second_norm=_own_norm) for _ in range(5))
-    layers = [*_stem(width, norm=_own_norm), *blocks, painting_head(width, factor=4)]
+    blocks = [_block(width, norm=_own_norm, second_norm=_own_norm) for _ in range(4)]
+    stem = _stem(width, norm=_own_norm)
+    layers = [*stem, *with_activations(blocks), painting_head(width, factor=4)]
     return _network(layers, name="instance", width=width)
 
 
 def unnormalized(width: int) -> TransformerNetwork:
     """Normalize in the stem alone."""
-    blocks = (_block(width, norm=None) for _ in range(5))
-    return _network(
-        [*_stem(width), *blocks, painting_head(width, factor=4)], name="unnormalized", width=width
-    )
+    blocks = [_block(width, norm=None) for _ in range(4)]
+    layers = [*_stem(width), *with_activations(blocks), painting_head(width, factor=4)]
+    return _network(layers, name="unnormalized", width=width)
 
 
 def eighth(width: int) -> TransformerNetwork:
@@ -55,7 +65,7 @@ def eighth(width: int) -> TransformerNetwork:
         [
             *_convolution(width, deep, kernel=3, stride=2, norm=ContextNorm),
             nn.ReLU(inplace=True),
-            *(_block(deep) for _ in range(4)),
+            *with_activations([_block(deep) for _ in range(4)]),
             *_convolution(deep, width, kernel=1),
             nn.Upsample(scale_factor=2, mode="nearest"),
         ]
@@ -63,14 +73,6 @@ def eighth(width: int) -> TransformerNetwork:
     after = [*_convolution(width, width, kernel=3, norm=ContextNorm), nn.ReLU(inplace=True)]
     layers = [*_stem(width), body, *after, painting_head(width, factor=4)]
     return _network(layers, name="eighth", width=width)
-
-
-def pointwise(width: int) -> TransformerNetwork:
-    """Let the second convolution of each block see one position only."""
-    blocks = (_block(width, second_kernel=1) for _ in range(5))
-    return _network(
-        [*_stem(width), *blocks, painting_head(width, factor=4)], name="pointwise", width=width
-    )
 
 
 def mixed_head(width: int) -> TransformerNetwork:
@@ -81,18 +83,19 @@ def mixed_head(width: int) -> TransformerNetwork:
         nn.ReLU(inplace=True),
         painting_head(middle, factor=2),
     ]
-    layers = [*_stem(width), *(_block(width) for _ in range(3)), *head]
+    blocks = [_block(width) for _ in range(3)]
+    layers = [*_stem(width), *with_activations(blocks), *head]
     return _network(layers, name="mixed-head", width=width)
 
 
 DESIGNS = {
     "johnson": Preset(johnson, 16),
     "fast": PRESETS["fast"],
+    "linear": Preset(linear, 32),
     "five-blocks": Preset(five_blocks, 32),
     "instance": Preset(instance, 32),
     "unnormalized": Preset(unnormalized, 32),
     "eighth": Preset(eighth, 16),
-    "pointwise": Preset(pointwise, 32),
     "mixed-head": Preset(mixed_head, 32),
 }
 """Each design by name, and the width that it is compared at."""
@@ -126,12 +129,8 @@ def _block(
     *,
     norm: Norm | None = ContextNorm,
     second_norm: Norm | None = None,
-    second_kernel: int = 3,
 ) -> Residual:
-    return Residual(
-        [
-            *_convolution(channels, channels, kernel=3, norm=norm),
-            nn.ReLU(inplace=True),
-            *_convolution(channels, channels, kernel=second_kernel, norm=second_norm),
-        ]
-    )
+    first = [*_convolution(channels, channels, kernel=3, norm=norm), nn.ReLU(inplace=True)]
+    if norm is None or second_norm is not None:
+        return Residual([*first, *_convolution(channels, channels, kernel=3, norm=second_norm)])
+    return Residual([*first, branch_end(channels)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-CONTEXT_SIDE = 128
+CONTEXT_SIDE = 200
 """Largest mean of height and width of a small copy, in pixels, but for what overhangs."""
 
 

@@ -6,7 +6,7 @@ current exporter no longer writes, and what is not written need not be optimized
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -277,16 +277,23 @@ def _round_up(writer: GraphWriter, values: str, step: str) -> str:
 
 def _frame(writer: GraphWriter, network: TransformerNetwork, planes: str) -> tuple[str, str]:
     """Pad as the network does; return what comes out, and its sides without the margin."""
-    size = _size(writer, planes)
-    enough = writer.node("Max", size, writer.integers(network.smallest_side))
-    step = writer.integers(network.multiple)
-    target = writer.node("Mul", _round_up(writer, enough, step), step)
-    filled = _pad_end(writer, planes, writer.node("Sub", target, size))
+    filled, target = _fill(writer, network, planes, smallest_side=network.smallest_side)
     if not network.margin:
         return filled, target
     both = writer.integers(0, 0, network.margin, network.margin)
     pads = writer.node("Concat", both, both, attributes={"axis": 0})
     return writer.node("Pad", filled, pads, attributes={"mode": "reflect"}), target
+
+
+def _fill(
+    writer: GraphWriter, network: TransformerNetwork, planes: str, *, smallest_side: int
+) -> tuple[str, str]:
+    """Repeat the last row and column up to a size that the layers can run on; return that too."""
+    size = _size(writer, planes)
+    enough = writer.node("Max", size, writer.integers(smallest_side))
+    step = writer.integers(network.multiple)
+    target = writer.node("Mul", _round_up(writer, enough, step), step)
+    return _pad_end(writer, planes, writer.node("Sub", target, size)), target
 
 
 def _pad_end(writer: GraphWriter, planes: str, missing: str) -> str:
@@ -331,13 +338,8 @@ def _describe(writer: GraphWriter, network: TransformerNetwork, copy: str) -> li
         affines.append(_measure(writer, layer, x))
         return _apply(writer, affines[-1], x)
 
-    framed, _ = _frame(writer, network, copy)
-    last = max(
-        index
-        for index, layer in enumerate(network.layers)
-        if any(isinstance(each, ContextNorm) for each in layer.modules())
-    )
-    _write_all(writer, network.layers[: last + 1], writer.floats(framed), normalize)
+    filled, _ = _fill(writer, network, copy, smallest_side=network.smallest_context)
+    _write_all(writer, network.measuring, writer.floats(filled), normalize, reflect=True)
     # What comes after the last statistics leads nowhere.
     used = affines[-1].scale, affines[-1].shift
     while not set(writer.nodes[-1].output) & set(used):
@@ -383,33 +385,36 @@ def _interleave(
 
 
 def _write_all(
-    writer: GraphWriter, layers: Iterable[nn.Module], x: str, normalize: Normalize
+    writer: GraphWriter,
+    layers: Iterable[nn.Module],
+    x: str,
+    normalize: Normalize,
+    *,
+    reflect: bool = False,
 ) -> str:
+    in_row = False
     for layer in layers:
-        x = _write(writer, layer, x, normalize)
+        by_convolution = isinstance(layer, Residual) and isinstance(layer[-1], nn.Conv2d)
+        if by_convolution and not (in_row or reflect):
+            x = _keep_blocked(writer, x)
+        in_row = by_convolution or (in_row and isinstance(layer, nn.ReLU))
+        x = _write(writer, layer, x, normalize, reflect=reflect)
     return x
 
 
-def _write(writer: GraphWriter, layer: nn.Module, x: str, normalize: Normalize) -> str:
+def _write(
+    writer: GraphWriter, layer: nn.Module, x: str, normalize: Normalize, *, reflect: bool = False
+) -> str:
+    """Write a layer; ``reflect`` makes convolutions reflect the borders that they pad."""
     match layer:
         case Residual():
-            if isinstance(layer[-1], nn.Conv2d):
-                x = _keep_blocked(writer, x)
-            return writer.node("Add", x, _write_all(writer, layer, x, normalize))
+            return writer.node("Add", x, _write_all(writer, layer, x, normalize, reflect=reflect))
         case ContextNorm():
             return normalize(layer, x)
         case nn.ReflectionPad2d():
-            left, right, top, bottom = layer.padding
-            pads = writer.integers(0, 0, top, left, 0, 0, bottom, right)
-            return writer.node("Pad", x, pads, attributes={"mode": "reflect"})
+            return _reflect(writer, x, sides=layer.padding)
         case nn.Conv2d() if layer.padding_mode == "zeros" and isinstance(layer.padding, tuple):
-            parameters = [layer.weight] if layer.bias is None else [layer.weight, layer.bias]
-            return writer.node(
-                "Conv",
-                x,
-                *(writer.parameter(each) for each in parameters),
-                attributes=window(layer),
-            )
+            return _convolve(writer, layer, x, reflect=reflect)
         case Enlarge():
             attributes = {"blocksize": layer.factor, "mode": "DCR"}
             return writer.node("DepthToSpace", _blocks(writer, layer, x), attributes=attributes)
@@ -426,6 +431,22 @@ def _write(writer: GraphWriter, layer: nn.Module, x: str, normalize: Normalize) 
             }
             return writer.node("Resize", x, "", scales, attributes=attributes)
     raise ExportError(f"the layer {layer} has no place in the ONNX graph")
+
+
+def _convolve(writer: GraphWriter, layer: nn.Conv2d, x: str, *, reflect: bool) -> str:
+    attributes = window(layer)
+    if reflect and any(attributes["pads"]):
+        x = _reflect(writer, x, sides=attributes.pop("pads"))
+    parameters = [layer.weight] if layer.bias is None else [layer.weight, layer.bias]
+    names = [writer.parameter(each) for each in parameters]
+    return writer.node("Conv", x, *names, attributes=attributes)
+
+
+def _reflect(writer: GraphWriter, x: str, *, sides: Sequence[int]) -> str:
+    """Reflect borders; sides as many pixels as one another, at left, right, top and bottom."""
+    left, right, top, bottom = sides
+    pads = writer.integers(0, 0, top, left, 0, 0, bottom, right)
+    return writer.node("Pad", x, pads, attributes={"mode": "reflect"})
 
 
 def _keep_blocked(writer: GraphWriter, x: str) -> str:

@@ -67,7 +67,7 @@ class ContextNorm(nn.Module):
 
 
 class Residual(nn.ModuleList):
-    """A residual block: the input plus what its layers make of it, no activation after."""
+    """A residual block: the input plus what its layers make of it."""
 
 
 class Enlarge(nn.Module):

@@ -28,11 +28,21 @@ That convolution sums hundreds of inputs, so if its unit were the whole range, o
 Adam could move every pixel by half of it. pytorch/examples has 255 units, which start slowly.
 """
 
-TRAINING_SHRINKS = (1, 2, 4)
+TRAINING_SHRINKS = (1, 2, 3)
 """How much smaller than the crop the copy may be in training, where each is as likely."""
 
 MARGIN = 16
 """Margin of networks whose convolutions pad with zeros, in pixels."""
+
+MARGIN_SHIFT = 8
+"""By how much more margins are in training, in pixels, on both sides together."""
+
+BRANCH_GAIN = 4.0
+"""How many times its usual size the last convolution of a residual block starts with.
+
+Nothing normalizes what it adds. With torch's own start that is little beside what it is added
+to, and a network remains close to the picture for hundreds of steps.
+"""
 
 Normalize = Callable[[ContextNorm, Tensor], Tensor]
 
@@ -66,7 +76,7 @@ class TransformerNetwork(nn.Module):
         self.width = width
         self.multiple = _multiple(self.layers)
         self.margin = margin
-        self.smallest_side = max(MINIMUM_SIDE, margin + 1)
+        self.smallest_side = margin + MARGIN_SHIFT + 1 if margin else MINIMUM_SIDE
         self.normalization = _normalization(self.layers)
 
     @property
@@ -104,58 +114,86 @@ class TransformerNetwork(nn.Module):
             float N×3×H×W, RGB nominally in [0, 1], not clamped.
         """
         if not self.needs_context:
-            return self._repaint(images, _measure)
+            return self._repaint(images, None)
         if context is None and self.training:
             shrink = TRAINING_SHRINKS[_draw(len(TRAINING_SHRINKS))]
             if shrink == 1:
-                return self._repaint(images, _measure)
+                return self._repaint(images, None)
             context = functional.avg_pool2d(images, shrink)
-        affines = iter(self.describe(small_copy(images) if context is None else context))
-        return self._repaint(images, lambda _, features: next(affines)(features))
+        return self._repaint(
+            images, self.describe(small_copy(images) if context is None else context)
+        )
 
     def describe(self, context: Tensor) -> list[Affine]:
-        """Measure what each `ContextNorm` does to pictures with this context, float N×3×h×w."""
+        """Measure what each `ContextNorm` does to pictures with this context, float N×3×h×w.
+
+        Convolutions reflect the copy's borders, so that they weigh no more than in the picture.
+        """
         affines: list[Affine] = []
 
         def normalize(layer: ContextNorm, features: Tensor) -> Tensor:
             affines.append(layer.measure(features))
             return affines[-1](features)
 
-        _walk(self.layers, self.framed(context), normalize)
+        copy = self._filled(context, smallest_side=self.smallest_context)
+        _walk(self.measuring, copy, normalize, reflect=True)
         return affines
 
-    def padded(self, side: int) -> int:
-        """Height or width, in pixels, that a side is padded to before the margin is added."""
-        return math.ceil(max(side, self.smallest_side) / self.multiple) * self.multiple
+    @property
+    def smallest_context(self) -> int:
+        """Smallest height and width that the layers describe, in pixels."""
+        return max(MINIMUM_SIDE, 2 * self.multiple)
 
-    def framed(self, images: Tensor, *, top: int | None = None, left: int | None = None) -> Tensor:
-        """Pad pictures to what the layers run on.
+    @property
+    def measuring(self) -> Sequence[nn.Module]:
+        """The layers up to the last that has a `ContextNorm`."""
+        normalizing = [
+            index
+            for index, layer in enumerate(self.layers)
+            if any(isinstance(each, ContextNorm) for each in layer.modules())
+        ]
+        return list(self.layers)[: max(normalizing, default=-1) + 1]
+
+    def framed(self, images: Tensor) -> Tensor:
+        """Pad pictures, float N×3×H×W, to what the layers run on.
 
         The last row and column are repeated up to a size that fits, then margins reflected.
-
-        Args:
-            images: float N×3×H×W.
-            top: rows of the margin above; the rest of it is below. None makes both equal.
-            left: columns of it on the left, likewise.
         """
-        height, width = images.shape[-2:]
-        fill = (0, self.padded(width) - width, 0, self.padded(height) - height)
-        if any(fill):
-            images = functional.pad(images, fill, mode="replicate")
-        if not self.margin:
+        return self._framed(images, top=self.margin, left=self.margin, both=2 * self.margin)
+
+    def _framed(self, images: Tensor, *, top: int, left: int, both: int) -> Tensor:
+        images = self._filled(images, smallest_side=self.smallest_side)
+        if not both:
             return images
-        top = self.margin if top is None else top
-        left = self.margin if left is None else left
-        both = 2 * self.margin
         return functional.pad(images, (left, both - left, top, both - top), mode="reflect")
 
-    def _repaint(self, images: Tensor, normalize: Normalize) -> Tensor:
+    def _filled(self, images: Tensor, *, smallest_side: int) -> Tensor:
+        """Repeat the last row and column of pictures up to a size that the layers can run on."""
+        lacking = [
+            math.ceil(max(side, smallest_side) / self.multiple) * self.multiple - side
+            for side in images.shape[-2:]
+        ]
+        if not any(lacking):
+            return images
+        return functional.pad(images, (0, lacking[1], 0, lacking[0]), mode="replicate")
+
+    def _repaint(self, images: Tensor, affines: Iterable[Affine] | None) -> Tensor:
+        """Repaint pictures, normalized by what is given or by what they are themselves."""
         height, width = images.shape[-2:]
-        top, left = self.margin, self.margin
+        top, left, both = self.margin, self.margin, 2 * self.margin
         if self.training and self.margin:
             # Else it learns where the zeros are, which is elsewhere in pictures of other sizes.
-            top, left = (self.margin // 2 + _draw(self.margin) for _ in range(2))
-        framed = self.framed(images, top=top, left=left)
+            top, left = (self.margin + _draw(MARGIN_SHIFT + 1) for _ in range(2))
+            both += MARGIN_SHIFT
+        framed = self._framed(images, top=top, left=left, both=both)
+        given = None if affines is None else iter(affines)
+
+        def normalize(layer: ContextNorm, features: Tensor) -> Tensor:
+            if given is not None:
+                return next(given)(features)
+            cut = self.margin * features.shape[-1] // framed.shape[-1]
+            return layer.measure(features[..., cut:-cut, cut:-cut])(features)
+
         stylized = _walk(self.layers, framed, normalize)
         return stylized[..., top : top + height, left : left + width] / OUTPUT_UNITS
 
@@ -177,19 +215,21 @@ def small_copy(images: Tensor) -> Tensor:
     return functional.avg_pool2d(filled, (down, across))
 
 
-def _walk(layers: Iterable[nn.Module], features: Tensor, normalize: Normalize) -> Tensor:
+def _walk(
+    layers: Iterable[nn.Module], features: Tensor, normalize: Normalize, *, reflect: bool = False
+) -> Tensor:
     for layer in layers:
         if isinstance(layer, Residual):
-            features = features + _walk(layer, features, normalize)
+            features = features + _walk(layer, features, normalize, reflect=reflect)
         elif isinstance(layer, ContextNorm):
             features = normalize(layer, features)
+        elif isinstance(layer, nn.Conv2d) and reflect:
+            sides = (int(layer.padding[0]),) * 4
+            padded = functional.pad(features, sides, mode="reflect")
+            features = functional.conv2d(padded, layer.weight, layer.bias, layer.stride)
         else:
             features = layer(features)
     return features
-
-
-def _measure(layer: ContextNorm, features: Tensor) -> Tensor:
-    return layer.measure(features)(features)
 
 
 def _draw(count: int) -> int:
@@ -279,12 +319,15 @@ def _by_context(
 
 def _context_residual(channels: int) -> Residual:
     # Normalizing once is enough: a second time costs as much again and gains nothing.
-    return Residual(
-        [
-            *_by_context(channels, channels, kernel=3),
-            nn.Conv2d(channels, channels, 3, padding=1),
-        ]
-    )
+    return Residual([*_by_context(channels, channels, kernel=3), branch_end(channels)])
+
+
+def branch_end(channels: int, *, kernel: int = 3) -> nn.Conv2d:
+    """Build the last layer of a residual block that normalizes before it."""
+    layer = nn.Conv2d(channels, channels, kernel, padding=kernel // 2)
+    with torch.no_grad():
+        layer.weight.mul_(BRANCH_GAIN)
+    return layer
 
 
 def painting_head(channels: int, *, factor: int) -> Enlarge:
@@ -313,16 +356,27 @@ def quality(width: int) -> TransformerNetwork:
 
 
 def _at_a_quarter(width: int, *, preset: str, blocks: int) -> TransformerNetwork:
+    body = [_context_residual(width) for _ in range(blocks)]
     return TransformerNetwork(
         [
             *_by_context(3, width, kernel=8, stride=4),
-            *(_context_residual(width) for _ in range(blocks)),
+            *with_activations(body),
             painting_head(width, factor=4),
         ],
         preset=preset,
         width=width,
         margin=MARGIN,
     )
+
+
+def with_activations(body: Sequence[nn.Module]) -> list[nn.Module]:
+    """Put a ReLU between each two residual blocks, which onnxruntime computes at no cost."""
+    last = len(body) - 1
+    return [
+        each
+        for index, block in enumerate(body)
+        for each in ((block,) if index == last else (block, nn.ReLU(inplace=True)))
+    ]
 
 
 class Preset(NamedTuple):

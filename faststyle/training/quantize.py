@@ -187,7 +187,8 @@ class _Quantizer:
         match layer:
             case Residual():
                 changed = self.write_all(list(layer), x)
-                return self.add(x, changed, self.seen.outputs[layer])
+                activation = _take(remaining, nn.ReLU)
+                return self.add(x, changed, self.seen.outputs[activation or layer])
             case Enlarge():
                 levels = Range(0, OUTPUT_UNITS)
                 return self.convolve(x, *layer.by_pixel(), attributes=BLOCK_WINDOW, output=levels)

@@ -141,17 +141,41 @@ def test_only_training_draws(network: TransformerNetwork) -> None:
     assert all(torch.equal(network(images), one) for one in drawn)
 
 
-@pytest.mark.parametrize("shrink", TRAINING_SHRINKS)
+@pytest.mark.parametrize("shrink", TRAINING_SHRINKS[1:])
 def test_training_moves_the_picture_in_its_margin_alone(
     fast: TransformerNetwork, monkeypatch: pytest.MonkeyPatch, shrink: int
 ) -> None:
     """Where it lies as in evaluation, it is painted so, by a copy of the size that is drawn."""
     images = torch.rand(2, 3, 64, 72)
     context = nn.functional.avg_pool2d(images, shrink)
-    draws = iter([TRAINING_SHRINKS.index(shrink), fast.margin // 2, fast.margin // 2])
+    monkeypatch.setattr("faststyle.training.network.MARGIN_SHIFT", 0)
+    draws = iter([TRAINING_SHRINKS.index(shrink), 0, 0])
     monkeypatch.setattr("faststyle.training.network._draw", lambda _: next(draws))
     expected = fast(images, context)
     assert torch.allclose(fast.train()(images), expected, atol=1e-4)
+
+
+def test_training_by_the_picture_itself_is_close_to_a_copy_of_its_size(
+    fast: TransformerNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same statistics but for the borders, which one reflects and the other leaves out."""
+    images = torch.rand(1, 3, 192, 192)
+    monkeypatch.setattr("faststyle.training.network._draw", lambda _: 0)
+    own, shrunk = (fast(images, nn.functional.avg_pool2d(images, each)) for each in (1, 2))
+    trained = fast.train()(images)
+    assert (trained - own).abs().mean() < (trained - shrunk).abs().mean() / 5
+
+
+@pytest.mark.parametrize("preset", ["fast", "quality"])
+def test_a_copy_is_described_as_if_it_went_on_beyond_its_borders(preset: str) -> None:
+    """In a tiling of mirrored copies every position has one of the copy's own neighbourhoods."""
+    network = vivid_network(preset=preset).requires_grad_(False)
+    copy = torch.rand(1, 3, 48, 48)
+    rows = torch.cat([copy, copy.flip(2)], dim=2)
+    tiling = torch.cat([rows, rows.flip(3)], dim=3)
+    alone, tiled = network.describe(copy), network.describe(tiling)
+    for one, other in zip(alone, tiled, strict=True):
+        assert torch.allclose(one.scale, other.scale, rtol=0.25)
 
 
 def test_training_moves_the_picture_whatever_the_context(fast: TransformerNetwork) -> None:

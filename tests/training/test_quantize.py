@@ -49,7 +49,7 @@ def test_bytes_paint_what_floats_do(network: TransformerNetwork) -> None:
         with torch.no_grad():
             expected = (network(photo) * 255).clamp(0, 255).permute(0, 2, 3, 1).numpy()
         assert expected.std() > 5
-        assert np.abs(_run(model, photo) - expected).mean() < 1
+        assert np.abs(_run(model, photo) - expected).mean() < 2
 
 
 def test_convolutions_compute_in_bytes(network: TransformerNetwork) -> None:
