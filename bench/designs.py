@@ -12,13 +12,13 @@ from torch import nn
 
 from faststyle.training.layers import ContextNorm, Enlarge, InstanceNorm, Residual
 from faststyle.training.network import (
-    MARGIN,
     PRESETS,
     Preset,
     TransformerNetwork,
     branch_end,
     johnson,
     painting_head,
+    stem,
     with_activations,
 )
 
@@ -29,29 +29,30 @@ Norm = Callable[[int], nn.Module]
 def five_blocks(width: int) -> TransformerNetwork:
     """Build ``fast`` with five residual blocks in place of four."""
     blocks = [_block(width) for _ in range(5)]
-    layers = [*_stem(width), *with_activations(blocks), painting_head(width, factor=4)]
+    layers = [*stem(width), *with_activations(blocks), painting_head(width, factor=4)]
     return _network(layers, name="five-blocks", width=width)
 
 
 def linear(width: int) -> TransformerNetwork:
     """Leave out the activations between the blocks, as Johnson's network does."""
     blocks = [_block(width) for _ in range(4)]
-    layers = [*_stem(width), *blocks, painting_head(width, factor=4)]
+    layers = [*stem(width), *blocks, painting_head(width, factor=4)]
     return _network(layers, name="linear", width=width)
 
 
 def instance(width: int) -> TransformerNetwork:
     """Normalize by statistics of the picture itself, and after both convolutions of a block."""
     blocks = [_block(width, norm=_own_norm, second_norm=_own_norm) for _ in range(4)]
-    stem = _stem(width, norm=_own_norm)
-    layers = [*stem, *with_activations(blocks), painting_head(width, factor=4)]
+    first = _convolution(3, width, kernel=8, stride=4, norm=_own_norm)
+    body = [nn.ReLU(inplace=True), *with_activations(blocks)]
+    layers = [*first, *body, painting_head(width, factor=4)]
     return _network(layers, name="instance", width=width)
 
 
 def unnormalized(width: int) -> TransformerNetwork:
     """Normalize in the stem alone."""
     blocks = [_block(width, norm=None) for _ in range(4)]
-    layers = [*_stem(width), *with_activations(blocks), painting_head(width, factor=4)]
+    layers = [*stem(width), *with_activations(blocks), painting_head(width, factor=4)]
     return _network(layers, name="unnormalized", width=width)
 
 
@@ -71,7 +72,7 @@ def eighth(width: int) -> TransformerNetwork:
         ]
     )
     after = [*_convolution(width, width, kernel=3, norm=ContextNorm), nn.ReLU(inplace=True)]
-    layers = [*_stem(width), body, *after, painting_head(width, factor=4)]
+    layers = [*stem(width), body, *after, painting_head(width, factor=4)]
     return _network(layers, name="eighth", width=width)
 
 
@@ -84,7 +85,7 @@ def mixed_head(width: int) -> TransformerNetwork:
         painting_head(middle, factor=2),
     ]
     blocks = [_block(width) for _ in range(3)]
-    layers = [*_stem(width), *with_activations(blocks), *head]
+    layers = [*stem(width), *with_activations(blocks), *head]
     return _network(layers, name="mixed-head", width=width)
 
 
@@ -102,7 +103,7 @@ DESIGNS = {
 
 
 def _network(layers: list[nn.Module], *, name: str, width: int) -> TransformerNetwork:
-    return TransformerNetwork(layers, preset=name, width=width, margin=MARGIN)
+    return TransformerNetwork(layers, preset=name, width=width, with_margin=True)
 
 
 def _own_norm(channels: int) -> nn.Module:
@@ -118,10 +119,6 @@ def _convolution(
         channels_in, channels_out, kernel, stride, padding=padding, bias=norm is None
     )
     return [convolution] if norm is None else [convolution, norm(channels_out)]
-
-
-def _stem(channels: int, *, norm: Norm = ContextNorm) -> list[nn.Module]:
-    return [*_convolution(3, channels, kernel=8, stride=4, norm=norm), nn.ReLU(inplace=True)]
 
 
 def _block(

@@ -91,8 +91,8 @@ def test_all_exports_of_a_network_agree(
         faststyle.load(fast_models[each], device="cpu", threads=1)(photo) for each in ("fp32", name)
     )
     assert other.shape == photo.shape
-    # Flat pictures are normalized by next to nothing, for which int8 has no range.
-    most = 8 if name == "int8" and 1 in size else 1
+    # Flat pictures are normalized by next to nothing, which in int8 is bounded.
+    most = 1 if name != "int8" else 16 if 1 in size else 2
     assert np.abs(other.astype(int) - plain).mean() < most
     assert np.abs(other.astype(int) - photo).mean() > 9
 

@@ -39,6 +39,8 @@ BLOCK_WINDOW = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
 PLANES = (2, 3)
 """Axes of height and width in N×C×H×W."""
 
+NO_SPREADS: Mapping[ContextNorm, Tensor] = {}
+
 Normalize = Callable[[ContextNorm, str], str]
 
 
@@ -184,8 +186,21 @@ def write_graph(
     return model
 
 
-def open_graph(writer: GraphWriter, network: TransformerNetwork, *, context_input: bool) -> Opening:
-    """Write what comes before a network's layers: padding, and the look at the small copy."""
+def open_graph(
+    writer: GraphWriter,
+    network: TransformerNetwork,
+    *,
+    context_input: bool,
+    least_spreads: Mapping[ContextNorm, Tensor] = NO_SPREADS,
+) -> Opening:
+    """Write what comes before a network's layers: padding, and the look at the small copy.
+
+    Args:
+        writer: to write to.
+        network: to be written.
+        context_input: take the small copy as a second input.
+        least_spreads: the smallest standard deviations to divide by, float C×1×1, if any.
+    """
     inputs = [INPUT]
     pixels = writer.node("Transpose", INPUT, attributes={"perm": [0, 3, 1, 2]})
     size = _size(writer, pixels)
@@ -197,7 +212,7 @@ def open_graph(writer: GraphWriter, network: TransformerNetwork, *, context_inpu
             copy = _in_range(writer, planes)
         else:
             copy = _small_copy(writer, pixels, size=size)
-        affines = _describe(writer, network, copy)
+        affines = _describe(writer, network, copy, least_spreads=least_spreads)
     framed, padded = _frame(writer, network, pixels)
     if network.margin:
         padded = writer.node("Add", padded, writer.integers(2 * network.margin))
@@ -330,12 +345,18 @@ def _small_copy(writer: GraphWriter, pixels: str, *, size: str) -> str:
     return writer.node("ReduceMean", split, attributes={"axes": [3, 5], "keepdims": 0})
 
 
-def _describe(writer: GraphWriter, network: TransformerNetwork, copy: str) -> list[Affine]:
+def _describe(
+    writer: GraphWriter,
+    network: TransformerNetwork,
+    copy: str,
+    *,
+    least_spreads: Mapping[ContextNorm, Tensor],
+) -> list[Affine]:
     """Run the layers on the small copy, and return what normalizes each of them."""
     affines: list[Affine] = []
 
     def normalize(layer: ContextNorm, x: str) -> str:
-        affines.append(_measure(writer, layer, x))
+        affines.append(_measure(writer, layer, x, least_spread=least_spreads.get(layer)))
         return _apply(writer, affines[-1], x)
 
     filled, _ = _fill(writer, network, copy, smallest_side=network.smallest_context)
@@ -347,7 +368,9 @@ def _describe(writer: GraphWriter, network: TransformerNetwork, copy: str) -> li
     return affines
 
 
-def _measure(writer: GraphWriter, layer: ContextNorm, x: str) -> Affine:
+def _measure(
+    writer: GraphWriter, layer: ContextNorm, x: str, *, least_spread: Tensor | None
+) -> Affine:
     x = writer.float32(x)
     over = {"axes": list(PLANES), "keepdims": 1}
     mean = writer.node("ReduceMean", x, attributes=over)
@@ -355,6 +378,8 @@ def _measure(writer: GraphWriter, layer: ContextNorm, x: str) -> Affine:
     squares = writer.node("Mul", centred, centred)
     variance = writer.node("ReduceMean", squares, attributes=over)
     spread = writer.node("Sqrt", writer.node("Add", variance, writer.number(layer.epsilon)))
+    if least_spread is not None:
+        spread = writer.node("Max", spread, writer.constant(least_spread.detach().numpy()[None]))
     weight = writer.float32(writer.parameter(layer.weight))
     bias = writer.float32(writer.parameter(layer.bias))
     scale = writer.node("Div", weight, spread)

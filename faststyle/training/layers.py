@@ -52,7 +52,14 @@ class ContextNorm(nn.Module):
     frames of a video that share a copy agree.
     """
 
-    def __init__(self, channels: int, *, epsilon: float = 1e-5) -> None:
+    def __init__(self, channels: int, *, epsilon: float = 1e-2) -> None:
+        """Build the layer.
+
+        Args:
+            channels: of what is normalized.
+            epsilon: added to the variance. It bounds how much pictures are scaled up that
+                hardly vary, and with them the errors of rounding, layer after layer.
+        """
         super().__init__()
         self.weight = nn.Parameter(torch.ones(channels, 1, 1))
         self.bias = nn.Parameter(torch.zeros(channels, 1, 1))

@@ -14,6 +14,9 @@ from faststyle.context import copy_steps
 from faststyle.errors import ConfigError
 from faststyle.training.layers import Affine, ContextNorm, Enlarge, InstanceNorm, Residual
 
+STEM_EPSILON = 1e-3
+"""Variance that counts as none in the first features of a picture in [0, 1]."""
+
 MINIMUM_SIDE = 8
 """Smallest height and width the layers run on, in pixels.
 
@@ -31,8 +34,8 @@ Adam could move every pixel by half of it. pytorch/examples has 255 units, which
 TRAINING_SHRINKS = (1, 2, 3)
 """How much smaller than the crop the copy may be in training, where each is as likely."""
 
-MARGIN = 16
-"""Margin of networks whose convolutions pad with zeros, in pixels."""
+TRAINING_MARGIN = 16
+"""Margin in training, in pixels: enough for zeros beyond it to change next to nothing."""
 
 MARGIN_SHIFT = 8
 """By how much more margins are in training, in pixels, on both sides together."""
@@ -61,22 +64,22 @@ class TransformerNetwork(nn.Module):
         preset: name the network was built by.
         width: channels that the preset was built with.
         multiple: height and width the layers need to be divisible by, in pixels.
-        margin: pixels reflected around the picture before the layers run, and cut off after,
-            because convolutions that pad with zeros are blind there.
+        margin: pixels reflected around the picture before the layers run, and cut off after:
+            as many as can reach a pixel, where convolutions pad with zeros.
         normalization: what the network normalizes by; ``"instance"`` means statistics
             of the whole picture, ``"context"`` those of a small copy.
     """
 
     def __init__(
-        self, layers: Sequence[nn.Module], *, preset: str, width: int, margin: int = 0
+        self, layers: Sequence[nn.Module], *, preset: str, width: int, with_margin: bool = False
     ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.preset = preset
         self.width = width
         self.multiple = _multiple(self.layers)
-        self.margin = margin
-        self.smallest_side = margin + MARGIN_SHIFT + 1 if margin else MINIMUM_SIDE
+        self.margin = _margin(self.layers, multiple=self.multiple) if with_margin else 0
+        self.smallest_side = max(MINIMUM_SIDE, self.margin + 1)
         self.normalization = _normalization(self.layers)
 
     @property
@@ -99,7 +102,8 @@ class TransformerNetwork(nn.Module):
     @property
     def halo(self) -> int:
         """Pixels around an output pixel that can reach it through convolutions alone."""
-        return _halo(self.layers, multiple=self.multiple)
+        reaches = (_reach(self.layers, pixel) for pixel in range(self.multiple))
+        return max(max(reach) for reach in reaches)
 
     def forward(self, images: Tensor, context: Tensor | None = None) -> Tensor:
         """Repaint a batch.
@@ -178,20 +182,20 @@ class TransformerNetwork(nn.Module):
         return functional.pad(images, (0, lacking[1], 0, lacking[0]), mode="replicate")
 
     def _repaint(self, images: Tensor, affines: Iterable[Affine] | None) -> Tensor:
-        """Repaint pictures, normalized by what is given or by what they are themselves."""
+        """Repaint pictures, normalized by what is given, or in training by what they are."""
         height, width = images.shape[-2:]
         top, left, both = self.margin, self.margin, 2 * self.margin
         if self.training and self.margin:
             # Else it learns where the zeros are, which is elsewhere in pictures of other sizes.
-            top, left = (self.margin + _draw(MARGIN_SHIFT + 1) for _ in range(2))
-            both += MARGIN_SHIFT
+            top, left = (TRAINING_MARGIN + _draw(MARGIN_SHIFT + 1) for _ in range(2))
+            both = 2 * TRAINING_MARGIN + MARGIN_SHIFT
         framed = self._framed(images, top=top, left=left, both=both)
         given = None if affines is None else iter(affines)
 
         def normalize(layer: ContextNorm, features: Tensor) -> Tensor:
             if given is not None:
                 return next(given)(features)
-            cut = self.margin * features.shape[-1] // framed.shape[-1]
+            cut = TRAINING_MARGIN * features.shape[-1] // framed.shape[-1]
             return layer.measure(features[..., cut:-cut, cut:-cut])(features)
 
         stylized = _walk(self.layers, framed, normalize)
@@ -306,25 +310,30 @@ def johnson(width: int) -> TransformerNetwork:
     )
 
 
-def _by_context(
-    channels_in: int, channels_out: int, *, kernel: int, stride: int = 1
-) -> list[nn.Module]:
-    padding = (kernel - stride + 1) // 2
+def stem(channels: int) -> list[nn.Module]:
+    """Build the first layers of a network that works at a quarter of the resolution."""
     return [
-        nn.Conv2d(channels_in, channels_out, kernel, stride, padding, bias=False),
-        ContextNorm(channels_out),
+        nn.Conv2d(3, channels, 8, 4, padding=2, bias=False),
+        ContextNorm(channels, epsilon=STEM_EPSILON),
         nn.ReLU(inplace=True),
     ]
 
 
 def _context_residual(channels: int) -> Residual:
     # Normalizing once is enough: a second time costs as much again and gains nothing.
-    return Residual([*_by_context(channels, channels, kernel=3), branch_end(channels)])
+    return Residual(
+        [
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            ContextNorm(channels),
+            nn.ReLU(inplace=True),
+            branch_end(channels),
+        ]
+    )
 
 
-def branch_end(channels: int, *, kernel: int = 3) -> nn.Conv2d:
+def branch_end(channels: int) -> nn.Conv2d:
     """Build the last layer of a residual block that normalizes before it."""
-    layer = nn.Conv2d(channels, channels, kernel, padding=kernel // 2)
+    layer = nn.Conv2d(channels, channels, 3, padding=1)
     with torch.no_grad():
         layer.weight.mul_(BRANCH_GAIN)
     return layer
@@ -359,13 +368,13 @@ def _at_a_quarter(width: int, *, preset: str, blocks: int) -> TransformerNetwork
     body = [_context_residual(width) for _ in range(blocks)]
     return TransformerNetwork(
         [
-            *_by_context(3, width, kernel=8, stride=4),
+            *stem(width),
             *with_activations(body),
             painting_head(width, factor=4),
         ],
         preset=preset,
         width=width,
-        margin=MARGIN,
+        with_margin=True,
     )
 
 
@@ -432,24 +441,28 @@ def _multiple(layers: nn.Module) -> int:
     return math.prod(strides)
 
 
-def _halo(layers: nn.Module, *, multiple: int) -> int:
-    """Trace the interval of inputs that each output pixel of one period depends on."""
-    reach = 0
-    for pixel in range(multiple):
-        low = high = pixel
-        for layer in reversed(_flat(layers)):
-            if isinstance(layer, nn.Conv2d):
-                kernel, stride = layer.kernel_size[0], layer.stride[0]
-                # Where the layer does not pad by itself, a layer before it does.
-                before = int(layer.padding[0]) or kernel // 2
-                low, high = low * stride - before, high * stride + kernel - 1 - before
-            elif isinstance(layer, Enlarge):
-                low, high = low // layer.factor - 1, high // layer.factor + 1
-            elif isinstance(layer, nn.Upsample):
-                factor = int(layer.scale_factor)  # type: ignore[arg-type]
-                low, high = low // factor, high // factor
-        reach = max(reach, pixel - low, high - pixel)
-    return reach
+def _margin(layers: nn.Module, *, multiple: int) -> int:
+    """Return how far the first and last pixel of a picture reach beyond it, rounded up."""
+    before, _ = _reach(layers, 0)
+    _, after = _reach(layers, multiple - 1)
+    return math.ceil(max(before, after) / multiple) * multiple
+
+
+def _reach(layers: nn.Module, pixel: int) -> tuple[int, int]:
+    """Tell by how many inputs before and after it an output pixel is reached."""
+    low = high = pixel
+    for layer in reversed(_flat(layers)):
+        if isinstance(layer, nn.Conv2d):
+            kernel, stride = layer.kernel_size[0], layer.stride[0]
+            # Where the layer does not pad by itself, a layer before it does.
+            before = int(layer.padding[0]) or kernel // 2
+            low, high = low * stride - before, high * stride + kernel - 1 - before
+        elif isinstance(layer, Enlarge):
+            low, high = low // layer.factor - 1, high // layer.factor + 1
+        elif isinstance(layer, nn.Upsample):
+            factor = int(layer.scale_factor)  # type: ignore[arg-type]
+            low, high = low // factor, high // factor
+    return pixel - low, high - pixel
 
 
 def finite(network: nn.Module) -> bool:

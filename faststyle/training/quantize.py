@@ -9,7 +9,7 @@ constant scales only, and would leave the normalization to float32.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -35,7 +35,13 @@ Layer = TypeVar("Layer", bound=nn.Module)
 SHIFT_MARGIN = 2.0
 """How much further than on the photos seen a shift may go; it has steps to spare."""
 
-TAIL = 1e-4
+SPREAD_MARGIN = 2.0
+"""How much less may vary than on the photos seen before it is normalized by less.
+
+A picture of one colour would else be scaled beyond all ranges.
+"""
+
+TAIL = 3e-4
 """Share of values at either end of a range that may be clipped."""
 
 SAMPLES = 1_000_000
@@ -76,6 +82,8 @@ class Observations:
     """Range of what is to be normalized, less its centre, after the scale."""
     shifts: dict[ContextNorm, Range] = field(default_factory=dict)
     """Range of what is then to be added."""
+    spreads: dict[ContextNorm, Tensor] = field(default_factory=dict)
+    """Smallest standard deviation by channel of what is to be normalized: float C×1×1."""
 
 
 def observe(network: TransformerNetwork, photos: Sequence[Tensor]) -> Observations:
@@ -92,6 +100,8 @@ def observe(network: TransformerNetwork, photos: Sequence[Tensor]) -> Observatio
         for norm, by_photo in zip(norms, zip(*affines, strict=True), strict=True):
             means = [(norm.bias - affine.shift) / affine.scale for affine in by_photo]
             seen.centres[norm] = torch.cat(means).mean(0)
+            spreads = [(norm.weight / affine.scale).abs() for affine in by_photo]
+            seen.spreads[norm] = torch.cat(spreads).amin(0)
         for photo, each in zip(photos, affines, strict=True):
             _watch(network.layers, network.framed(photo), iter(each), seen)
     return seen
@@ -157,7 +167,8 @@ def write_quantized_graph(
             "picture can be exported in int8; choose fp16"
         )
     writer = GraphWriter(network, half_weights=True)
-    opening = open_graph(writer, network, context_input=context_input)
+    least = {norm: spreads / SPREAD_MARGIN for norm, spreads in seen.spreads.items()}
+    opening = open_graph(writer, network, context_input=context_input, least_spreads=least)
     width = writer.node("Slice", opening.padded, writer.integers(1), writer.integers(2))
     quantizer = _Quantizer(writer, seen, iter(opening.affines), width=width)
     stylized = quantizer.write_all(list(network.layers), _Value(opening.framed, Range(0, 1), 1))
@@ -200,15 +211,24 @@ class _Quantizer:
                     return self.convolve(
                         x, layer.weight, layer.bias, attributes=window(layer), output=output
                     )
-                return self.normalized(x, layer, norm, output=output)
+                return self.normalized(
+                    x, layer, norm, output=output, clipped=activation is not None
+                )
         raise ExportError(f"the layer {layer} has no place in an int8 graph")
 
     def normalized(
-        self, x: _Value, layer: nn.Conv2d, norm: ContextNorm, *, output: Range
+        self, x: _Value, layer: nn.Conv2d, norm: ContextNorm, *, output: Range, clipped: bool
     ) -> _Value:
-        """Write a convolution and what normalizes it; an activation is the range's end at 0."""
+        """Write a convolution and what normalizes it; an activation is the range's end at 0.
+
+        What remains below 0 with the largest shift need not be told apart if it is ``clipped``.
+        """
         writer = self.writer
         affine = next(self.affines)
+        scaled_range = self.seen.scaled[norm]
+        if clipped:
+            lowest = max(scaled_range.low, -self.seen.shifts[norm].high)
+            scaled_range = replace(scaled_range, low=lowest)
         # Scales of weights must be positive, so negative ones turn the weights round.
         sign = torch.where(norm.weight < 0, -1.0, 1.0)
         centre = self.seen.centres[norm]
@@ -217,7 +237,7 @@ class _Quantizer:
             layer.weight * sign[..., None],
             -(centre * sign).flatten(),
             attributes=window(layer),
-            output=self.seen.scaled[norm],
+            output=scaled_range,
             scale=writer.node("Reshape", writer.node("Abs", affine.scale), writer.integers(-1)),
         )
         moved = writer.node("Mul", affine.scale, writer.constant(centre.detach().numpy()[None]))

@@ -64,7 +64,9 @@ def test_johnson_is_the_network_of_pytorch_examples() -> None:
 def test_halo_is_how_far_a_pixel_reaches(network: TransformerNetwork) -> None:
     """Without statistics of the whole picture, a change must fade exactly at the halo."""
     layers = _without_normalization(network.layers)
-    plain = TransformerNetwork(layers, preset="plain", width=4, margin=network.margin).eval()
+    plain = TransformerNetwork(
+        layers, preset="plain", width=4, with_margin=bool(network.margin)
+    ).eval()
     for parameter in plain.parameters():  # positive, so that no path can cancel another
         nn.init.uniform_(parameter, 0.01, 0.1)
     plain = plain.double().requires_grad_(False)
@@ -105,6 +107,18 @@ def test_tiles_that_share_a_context_fit_together(
     )
     assert torch.allclose(fast(tile, context)[inside], whole, atol=1e-4)
     assert not torch.allclose(fast(tile)[inside], whole, atol=1e-2)
+
+
+@pytest.mark.parametrize("preset", ["fast", "quality"])
+def test_zeros_beyond_the_margin_reach_no_pixel(preset: str) -> None:
+    """Else a frame shows on pictures that hardly vary, whose features are scaled up."""
+    network = vivid_network(preset=preset).requires_grad_(False)
+    images, context = torch.rand(1, 3, 64, 61), torch.rand(1, 3, 30, 30)
+    painted = network(images, context)
+    network.margin += 3 * network.multiple
+    assert torch.allclose(network(images, context), painted, atol=1e-4)
+    network.margin = 4 * network.multiple
+    assert not torch.allclose(network(images, context), painted, atol=1e-3)
 
 
 def test_one_context_serves_a_whole_batch(fast: TransformerNetwork) -> None:
@@ -148,6 +162,7 @@ def test_training_moves_the_picture_in_its_margin_alone(
     """Where it lies as in evaluation, it is painted so, by a copy of the size that is drawn."""
     images = torch.rand(2, 3, 64, 72)
     context = nn.functional.avg_pool2d(images, shrink)
+    monkeypatch.setattr("faststyle.training.network.TRAINING_MARGIN", fast.margin)
     monkeypatch.setattr("faststyle.training.network.MARGIN_SHIFT", 0)
     draws = iter([TRAINING_SHRINKS.index(shrink), 0, 0])
     monkeypatch.setattr("faststyle.training.network._draw", lambda _: next(draws))
