@@ -12,12 +12,11 @@ CONTEXT_SIDE = 200
 def copy_steps(height: int, width: int) -> tuple[int, int]:
     """Return how a picture is shrunk: every how many rows, and blocks of how many of those.
 
-    From six times on, a block has three or four of its rows, which tell as much as all. Its
-    columns are as many as the rows that it spans.
+    From four times on, a block has two of its rows, which tell as much as all. Its columns are
+    as many as the rows that it spans.
     """
     shrink = -(-(height + width) // (2 * CONTEXT_SIDE))
-    stride = max(1, shrink // 3)
-    return stride, -(-shrink // stride)
+    return (1, shrink) if shrink < 4 else (-(-shrink // 2), 2)
 
 
 def small_copy(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -323,9 +323,10 @@ def _small_copy(writer: GraphWriter, pixels: str, *, size: str) -> str:
     """Shrink uint8 N×3×H×W as `network.small_copy` does, to float32 in [0, 1]."""
     both_sides = writer.node("ReduceSum", size, writer.integers(0))
     shrink = _round_up(writer, both_sides, writer.integers(2 * CONTEXT_SIDE))
-    third = writer.node("Div", shrink, writer.integers(3))
-    stride = writer.node("Max", third, writer.integers(1))
-    block = _round_up(writer, shrink, stride)
+    is_small = writer.node("Less", shrink, writer.integers(4))
+    half = _round_up(writer, shrink, writer.integers(2))
+    stride = writer.node("Where", is_small, writer.integers(1), half)
+    block = writer.node("Where", is_small, shrink, writer.integers(2))
     rows, all_rows = writer.integers(0), writer.integers(LAST)
     sampled = writer.node("Slice", pixels, rows, all_rows, writer.integers(PLANES[0]), stride)
     across = writer.node("Mul", block, stride)
