@@ -78,7 +78,7 @@ def test_the_first_weights_interpolate_smoothly(factor: int) -> None:
 
 def test_a_context_of_its_own_makes_it_instance_normalization() -> None:
     torch.manual_seed(0)
-    layer, reference = ContextNorm(4), nn.InstanceNorm2d(4, affine=True)
+    layer, reference = ContextNorm(4, epsilon=1e-3), nn.InstanceNorm2d(4, eps=1e-3, affine=True)
     nn.init.normal_(layer.weight)
     nn.init.normal_(layer.bias)
     with torch.no_grad():
