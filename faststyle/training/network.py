@@ -365,10 +365,13 @@ def quality(width: int) -> TransformerNetwork:
 
 
 def _at_a_quarter(width: int, *, preset: str, blocks: int) -> TransformerNetwork:
-    first = stem(width)
-    body = with_activations([_context_residual(width) for _ in range(blocks)])
+    body = [_context_residual(width) for _ in range(blocks)]
     return TransformerNetwork(
-        [*first, *body, painting_head(width, factor=4)],
+        [
+            *stem(width),
+            *with_activations(body),
+            painting_head(width, factor=4),
+        ],
         preset=preset,
         width=width,
         with_margin=True,
