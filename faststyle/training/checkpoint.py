@@ -15,7 +15,7 @@ from faststyle.training.config import Plan, TrainingConfig
 from faststyle.training.network import TransformerNetwork, build_network
 from faststyle.training.tensors import load_tensors
 
-FORMAT = 2
+FORMAT = 3
 """Version of the checkpoint's layout; a reader refuses any other."""
 
 
@@ -32,7 +32,7 @@ class Checkpoint:
     network: dict[str, Tensor]
     """Weights of the transformer network."""
     optimizer: dict[str, Any]
-    """State of Adam."""
+    """State of the optimizer."""
     fingerprints: dict[str, str]
     """What the run learns from: `faststyle.training.fingerprints.fingerprints`."""
     random: dict[str, Tensor]

@@ -86,7 +86,7 @@ class TrainingConfig:
     stop_when_flat: bool = False
     """End when the losses on photos kept aside no longer fall, looked at with each preview."""
     learning_rate: float = 2e-3
-    """Peak learning rate of Adam; a short warm-up and a cosine decay follow from it."""
+    """Peak learning rate; a short warm-up and a cosine decay follow from it."""
     precision: str = "auto"
     """float32, bfloat16 or auto (bfloat16 where the machine computes with it)."""
     seed: int = 0

@@ -14,6 +14,7 @@ from faststyle.training.config import Plan, TrainingConfig, style_side
 from faststyle.training.data import read_style
 from faststyle.training.device import choose_layout
 from faststyle.training.losses import Losses, PerceptualLoss
+from faststyle.training.optimizer import Optimizer
 from faststyle.training.processes import Processes
 from faststyle.training.schedule import learning_rate
 from faststyle.training.start import starting_network
@@ -80,7 +81,7 @@ class Trainer:
         self.parallel: nn.Module = self.network
         if processes.count > 1:
             self.parallel = DistributedDataParallel(self.network)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=plan.learning_rate)
+        self.optimizer = Optimizer(self.network)
         self.step = 0
         if checkpoint is not None:
             self.restore(checkpoint)
@@ -102,7 +103,7 @@ class Trainer:
             ) from error
 
     def train_step(self, crops: Tensor) -> Losses:
-        """Take one step of Adam on a batch.
+        """Take one step of the optimizer on a batch.
 
         Args:
             crops: this process's share of the photos, uint8 N×3×S×S on any device.
@@ -110,13 +111,10 @@ class Trainer:
         Returns:
             The losses of the share before the step, detached, on the device.
         """
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.plan, step=self.step)
         self.parallel.train()
         losses = self._losses(self.parallel, crops)
-        self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
+        self.optimizer.step(learning_rate=learning_rate(self.plan, step=self.step))
         self.step += 1
         return Losses(*(term.detach() for term in losses))
 
