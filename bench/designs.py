@@ -98,8 +98,10 @@ DESIGNS = {
     "unnormalized": Preset(unnormalized, 32),
     "eighth": Preset(eighth, 16),
     "mixed-head": Preset(mixed_head, 32),
+    "quality": PRESETS["quality"],
+    "johnson-32": PRESETS["johnson"],
 }
-"""Each design by name, and the width that it is compared at."""
+"""Each design by name, and the width that it is compared at; the last two with one another."""
 
 
 def _network(layers: list[nn.Module], *, name: str, width: int) -> TransformerNetwork:
