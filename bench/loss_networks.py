@@ -54,10 +54,10 @@ def main() -> None:
             weights=options.compared,
         ),
     )
-    found = list(find_pictures(options.content))
+    found = sorted(find_pictures(options.content))
     photos = found[:: max(1, len(found) // options.photos)][: options.photos]
     tables = {}
-    for style in find_pictures(options.styles):
+    for style in sorted(find_pictures(options.styles)):
         reference, compared = (
             _evaluate(network, style=style, photos=photos, layers=layers) for network in networks
         )

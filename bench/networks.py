@@ -319,7 +319,7 @@ def main() -> None:
             designs,
             options.judges,
             styles=styles,
-            photos=list(find_pictures(options.validation))[: options.photos],
+            photos=sorted(find_pictures(options.validation))[: options.photos],
             photo_side=options.photo_side,
             out=out,
             device=device,

@@ -31,11 +31,26 @@ def small_copy(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     Returns:
         uint8 h×w×3, rounded.
     """
-    stride, block = copy_steps(*pixels.shape[:2])
-    down, across = block, stride * block
-    sampled = pixels[::stride]
-    height, width = sampled.shape[:2]
-    filled = np.pad(sampled, [(0, -height % down), (0, -width % across), (0, 0)], mode="edge")
+    height, width = pixels.shape[:2]
+    stride, _ = copy_steps(height, width)
+    return shrink_rows(pixels[::stride], height=height, width=width).round().astype(np.uint8)
+
+
+def shrink_rows(sampled: NDArray[np.uint8], *, height: int, width: int) -> NDArray[np.float32]:
+    """Make a small copy out of every stride-th row of a picture, uint8 R×W×3, without rounding.
+
+    Args:
+        sampled: the rows, as `copy_steps` asks for.
+        height: of the picture.
+        width: of the picture.
+
+    Returns:
+        float32 h×w×3 in [0, 255].
+    """
+    stride, down = copy_steps(height, width)
+    across = stride * down
+    lacking = [(0, -len(sampled) % down), (0, -width % across), (0, 0)]
+    filled = np.pad(sampled, lacking, mode="edge")
     blocks = filled.reshape(len(filled) // down, down, -1, across, 3)
-    means: NDArray[np.float64] = blocks.mean((1, 3))
-    return means.round().astype(np.uint8)
+    means: NDArray[np.float32] = blocks.mean((1, 3), dtype=np.float32)
+    return means

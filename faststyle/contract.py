@@ -21,6 +21,10 @@ CONTEXT = "context"
 """Name of the second input of some models: a small copy of the picture that the image is, or is
 part of: uint8 1×h×w×3, or N×h×w×3, one for each."""
 
+SMALL_COPY = "small_copy"
+"""Name of the small copy inside of models that make it themselves: float32 N×3×h×w in [0, 1].
+Whoever cuts the file there can give tiles of one picture the copy of the whole."""
+
 OUTPUT = "stylized"
 """Name of the only output: the same type and shape as the input."""
 

@@ -3,6 +3,9 @@
 FaststyleError
 ├── ImageError            a picture cannot be read, written or stylized
 ├── OutputExistsError     the result would overwrite a file
+├── InputError            what was named holds no pictures, or cannot be told apart
+├── ControlError          a control has a value that makes no sense
+├── MemoryLimitError      a limit of memory makes no sense
 ├── ModelError            an ONNX file is missing, damaged or not ours
 │   └── UnknownStyleError no bundled style has that name
 ├── DeviceError           the requested device cannot be used
@@ -32,6 +35,18 @@ class ImageError(FaststyleError):
 
 class OutputExistsError(FaststyleError):
     """The result would overwrite an existing file."""
+
+
+class InputError(FaststyleError):
+    """What was named to be stylized holds no pictures, or cannot go where it should."""
+
+
+class ControlError(FaststyleError):
+    """A control, such as the strength, has a value that makes no sense."""
+
+
+class MemoryLimitError(FaststyleError):
+    """A limit of memory is no size, or too small for anything."""
 
 
 class ModelError(FaststyleError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,29 +18,46 @@ PICTURE_FORMATS = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
     ".bmp": "BMP",
+    ".gif": "GIF",
+    ".avif": "AVIF",
+    ".heic": "HEIF",
+    ".heif": "HEIF",
 }
 """The picture formats faststyle reads and writes, by file name ending in lower case."""
 
+NO_UNNAMED_FILES = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
+"""What file systems say that cannot hold files without a name."""
+
 
 def find_pictures(folder: Path, *, without: Path | None = None) -> Iterator[Path]:
-    """Find the pictures of a folder and its sub-folders, in the order of their names.
+    """Find the pictures of a folder and its sub-folders, in the order in which they lie there.
 
-    Hidden files and folders are left out, and links to folders are not followed.
+    Hidden files and folders are left out, and links to folders are not followed. However many
+    there are, the names are read as they are asked for.
 
     Args:
         folder: where to look.
         without: a folder to leave out, such as the one results are written to.
     """
-    for root, folders, names in os.walk(folder):
-        here = Path(root)
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".") and not (without and _same(here / name, without))
-        )
-        for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in PICTURE_FORMATS:
-                yield here / name
+    try:
+        entries = os.scandir(folder)
+    except OSError:  # one that may not be entered
+        return
+    with entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            path = folder / entry.name
+            if entry.is_dir(follow_symlinks=False):
+                if not (without and _same(path, without)):
+                    yield from find_pictures(path, without=without)
+            elif is_picture(path) and not entry.is_dir():
+                yield path
+
+
+def is_picture(path: Path) -> bool:
+    """Tell by its name whether a file is a picture that faststyle reads."""
+    return path.suffix.lower() in PICTURE_FORMATS
 
 
 def _same(first: Path, second: Path) -> bool:
@@ -58,10 +76,11 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside a path, and rename it when the block has succeeded.
+    """Give a temporary path to write to, and give the file its name when the block has succeeded.
 
     The file under the real name is at every moment the old one or the new one, whole. When
-    the block fails, the temporary file is removed and the old one stays.
+    the block fails, nothing of the new one stays. Where the system has files without a name
+    (Linux), nothing stays either when the process is killed.
 
     Raises:
         OSError: the folder cannot be made, or the file cannot be written or renamed.
@@ -69,10 +88,45 @@ def whole_file(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # A short name of its own, as the real one may be as long as the file system allows.
     temporary = path.with_name(f".faststyle-{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    unnamed = _open_unnamed(path.parent)
     try:
-        yield temporary
-        with open(temporary, "r+b") as file:  # Windows syncs only what may be written
-            os.fsync(file.fileno())
+        if unnamed is None:
+            yield temporary
+            with open(temporary, "r+b") as file:  # Windows syncs only what may be written
+                os.fsync(file.fileno())
+        else:
+            yield Path(f"/proc/self/fd/{unnamed}")
+            os.fsync(unnamed)
+            _name(unnamed, temporary)
         temporary.replace(path)
     finally:
+        if unnamed is not None:
+            os.close(unnamed)
         temporary.unlink(missing_ok=True)
+
+
+def _open_unnamed(folder: Path) -> int | None:
+    """Open a file without a name, which is gone when it is closed; None where there are none."""
+    if not (hasattr(os, "O_TMPFILE") and Path("/proc/self/fd").exists()):
+        return None
+    try:
+        return os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666)
+    except OSError as error:
+        if error.errno in NO_UNNAMED_FILES:
+            return None
+        raise
+
+
+def _name(unnamed: int, path: Path) -> None:
+    # With a folder given, Python calls linkat, which follows the link in /proc to the file.
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.link(
+            f"/proc/self/fd/{unnamed}",
+            path.name,
+            src_dir_fd=folder,
+            dst_dir_fd=folder,
+            follow_symlinks=True,
+        )
+    finally:
+        os.close(folder)

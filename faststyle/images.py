@@ -1,61 +1,141 @@
-"""Reading and writing picture files, and telling colours from transparency."""
+"""Reading and writing picture files, with what they say beside their pixels."""
 
 from __future__ import annotations
 
+import importlib
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from faststyle.colors import split_alpha, srgb_profile
 from faststyle.errors import ImageError
 from faststyle.files import PICTURE_FORMATS, refuse_existing, whole_file
 
+MAX_PIXELS = 250_000_000
+"""Pixels of the largest picture that is read, over all frames of an animation.
+
+A small file may claim to hold more than memory does. Pillow refuses from 179 million on.
+"""
+
+QUALITIES = {"JPEG": 95, "WEBP": 95, "AVIF": 90, "HEIF": 90}
+"""Quality from 1 to 100 of the formats that have one, where none is asked for."""
+
 SAVE_OPTIONS: dict[str, dict[str, Any]] = {
-    "JPEG": {"quality": 95, "subsampling": "4:4:4"},  # brush strokes are edges in colour
-    "WEBP": {"quality": 95},
+    "JPEG": {"subsampling": "4:4:4"},  # brush strokes are edges in colour
     "TIFF": {"compression": "tiff_lzw"},
 }
 WITHOUT_ALPHA = frozenset({"JPEG", "BMP"})
 """Formats that cannot hold transparency everywhere."""
 
-WIDE_MODES = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
-"""Pillow's greyscale modes of more than 8 bits, which ``convert`` would clip at 255."""
+ANIMATED_FORMATS = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
+"""Formats whose further pictures are frames; those of others are pages, or the same scene."""
+
+USUAL_DURATION = 100.0
+"""Milliseconds that a frame is shown for where the file does not say."""
+
+PLUGINS = {"HEIF": ("pillow_heif", "register_heif_opener"), "AVIF": ("pillow_avif", "")}
+"""Packages that read and write a format where Pillow does not, and what sets them up."""
+
+READ_FORMATS = ("MPO", *dict.fromkeys(PICTURE_FORMATS.values()))
+"""Formats that are tried; others of Pillow's run programs, or fetch what a file names."""
+
+KEPT_TAGS = frozenset(
+    {
+        *(ExifTags.Base.ImageDescription, ExifTags.Base.Make, ExifTags.Base.Model),
+        *(ExifTags.Base.DateTime, ExifTags.Base.Artist, ExifTags.Base.Copyright),
+        *(ExifTags.Base.XPTitle, ExifTags.Base.XPComment, ExifTags.Base.XPAuthor),
+        *(ExifTags.Base.XPKeywords, ExifTags.Base.XPSubject, ExifTags.Base.Rating),
+    }
+)
+"""What is kept of a file's main EXIF directory; the rest is of its pixels, or a thumbnail."""
+
+KEPT_DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+
+STALE_TAGS = (
+    ExifTags.Base.ColorSpace,
+    ExifTags.Base.ExifImageWidth,
+    ExifTags.Base.ExifImageHeight,
+    ExifTags.Base.MakerNote,
+)
+"""Tags of the directory of a shot that are of its pixels, or of its makers' own layout."""
+
+MOST_METADATA = 60_000
+"""Bytes of EXIF or XMP that are kept; a JPEG holds little more."""
 
 
-def open_picture(path: Path, *, enough: int | None = None) -> Image.Image:
-    """Read a picture file and turn it upright by its EXIF orientation.
+@dataclass(frozen=True)
+class Metadata:
+    """What a picture file says beside its pixels, but for what no longer holds of results."""
+
+    exif: bytes = b""
+    """When, where and with what it was shot, and by whom; without orientation or thumbnail."""
+    xmp: bytes = b""
+    """Adobe's metadata, without orientation."""
+    dpi: tuple[float, float] | None = None
+    """Pixels per inch, across and down."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture file that is open."""
+
+    size: tuple[int, int]
+    """Width and height, as they lie in the file, in pixels."""
+    frames: Iterator[Image.Image]
+    """Its pictures, upright, of any mode; one unless it is an animation, whose frames have their
+    milliseconds in ``info["duration"]``. They are decoded as they are asked for."""
+    metadata: Metadata
+    """What it says beside its pixels."""
+    loop: int | None = None
+    """How often an animation runs, 0 for ever; None for once."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is written to a picture file."""
+
+    frames: Sequence[Image.Image]
+    """RGB or RGBA, of sRGB colours; several make an animation."""
+    durations: Sequence[float] = ()
+    """Milliseconds that each frame of an animation is shown for."""
+    loop: int | None = None
+    """How often an animation runs, 0 for ever; None for once."""
+    metadata: Metadata = field(default_factory=Metadata)
+    """What is stored beside the pixels."""
+
+
+def allow_pixels(most: int) -> None:
+    """Let Pillow open pictures of so many pixels, in this whole process."""
+    Image.MAX_IMAGE_PIXELS = most  # it warns from there on, and refuses twice as many
+
+
+def open_picture(
+    source: Path, *, enough: int | None = None, max_pixels: int = MAX_PIXELS
+) -> Image.Image:
+    """Read the first picture of a file and turn it upright by its EXIF orientation.
 
     Args:
-        path: a file of any format that Pillow reads.
+        source: a file of one of `READ_FORMATS`.
         enough: a shorter side, in pixels, that is all that is needed; a JPEG may then be
             decoded at a half, a quarter or an eighth of its size, which is much faster.
+        max_pixels: pixels of the largest picture to read.
 
     Raises:
-        ImageError: the file is missing, is no picture, or is damaged.
+        ImageError: the file is missing, is no picture, is too large, or is damaged.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path) as picture:
-                if enough is not None:
-                    picture.draft("RGB", (enough, enough))
-                picture.load()
-                return ImageOps.exif_transpose(picture)
-    except UnidentifiedImageError as error:
-        raise ImageError(f"{path}: not a picture that can be read; use a JPEG or PNG") from error
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"{path}: too many pixels; scale the picture down first") from error
-    except OSError as error:
-        reason = error.strerror or "truncated or damaged picture"
-        raise ImageError(f"{path}: {reason}; check the file") from error
-    except Exception as error:  # Pillow's decoders raise all sorts on damaged files.
-        raise ImageError(f"{path}: damaged picture; check the file") from error
+    with _opened(source, name=str(source), max_pixels=max_pixels) as picture:
+        if enough is not None:
+            picture.draft("RGB", (enough, enough))
+        return _upright(picture)
 
 
 def open_colors(path: Path, *, enough: int | None = None) -> Image.Image:
-    """Read a picture file like `open_picture`, as RGB without transparency.
+    """Read a picture file like `open_picture`, as sRGB without transparency.
 
     Raises:
         ImageError: the file is missing, is no picture, or is damaged.
@@ -63,35 +143,53 @@ def open_colors(path: Path, *, enough: int | None = None) -> Image.Image:
     return split_alpha(open_picture(path, enough=enough))[0]
 
 
-def split_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """Return the RGB colours of a picture of any mode, and its transparency if it has any.
+@contextmanager
+def open_photo(
+    source: Path | BinaryIO, *, name: str, max_pixels: int = MAX_PIXELS
+) -> Iterator[Photo]:
+    """Open a picture file with all that it says; its frames may be read while it is open.
+
+    Args:
+        source: a file of one of `READ_FORMATS`, or what is read from one.
+        name: what messages call it.
+        max_pixels: pixels of the largest picture to read, all its frames together.
 
     Raises:
-        ImageError: the mode has no colours, as some of Pillow's internal ones.
+        ImageError: the file is missing, is no picture, is too large, or is damaged.
     """
-    try:
-        if picture.mode in WIDE_MODES:
-            return _narrowed(picture).convert("RGB"), None
-        if picture.has_transparency_data:
-            picture = picture.convert("RGBA")
-            return picture.convert("RGB"), picture.getchannel("A")
-        return picture.convert("RGB"), None
-    except ValueError as error:
-        raise ImageError(f"a picture of mode {picture.mode} has no colours to paint") from error
+    with _opened(source, name=name, max_pixels=max_pixels) as picture:
+        count = getattr(picture, "n_frames", 1) if picture.format in ANIMATED_FORMATS else 1
+        if picture.width * picture.height * count > max_pixels:
+            raise _too_large(name, picture, max_pixels=max_pixels, frames=count)
+        if count == 1:
+            yield Photo(picture.size, _single(picture), _metadata(picture))
+        else:
+            frames = _frames(picture, count=count, name=name)
+            yield Photo(picture.size, frames, _metadata(picture), picture.info.get("loop"))
 
 
 def save_picture(
-    picture: Image.Image, path: Path, *, overwrite: bool = False, icc_profile: bytes | None = None
+    picture: Image.Image, path: Path, *, overwrite: bool = False, quality: int | None = None
 ) -> None:
-    """Write a picture whole or not at all, in the format of the path's ending.
-
-    Transparency is laid over white where the format cannot hold it.
+    """Write a picture of sRGB colours whole or not at all, in the format of the path's ending.
 
     Args:
         picture: RGB or RGBA.
         path: where to write; missing folders are made.
         overwrite: replace an existing file.
-        icc_profile: colour profile to store with the picture.
+        quality: from 1 to 100, for the formats that have one; None takes that of `QUALITIES`.
+
+    Raises:
+        OutputExistsError: the file exists and ``overwrite`` is false.
+        ImageError: the ending names no known format, or the file cannot be written.
+    """
+    save_result(Result([picture]), path, overwrite=overwrite, quality=quality)
+
+
+def save_result(
+    result: Result, path: Path, *, overwrite: bool = False, quality: int | None = None
+) -> None:
+    """Write a picture or an animation like `save_picture`, with what is stored beside it.
 
     Raises:
         OutputExistsError: the file exists and ``overwrite`` is false.
@@ -99,39 +197,173 @@ def save_picture(
     """
     encoder = picture_format(path)
     refuse_existing(path, overwrite=overwrite)
-    if picture.mode == "RGBA" and encoder in WITHOUT_ALPHA:
-        white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, picture).convert("RGB")
     try:
-        with whole_file(path) as temporary:
-            picture.save(
-                temporary, encoder, icc_profile=icc_profile, **SAVE_OPTIONS.get(encoder, {})
-            )
+        with whole_file(path) as temporary, open(temporary, "w+b") as file:
+            encode(result, file, encoder=encoder, quality=quality)
     except (OSError, ValueError) as error:
         # The encoders say by ValueError or OSError without a number what they cannot hold.
         reason = getattr(error, "strerror", None) or str(error)
         raise ImageError(f"{path}: cannot be written ({reason}); write it elsewhere") from error
 
 
+def encode(result: Result, file: BinaryIO, *, encoder: str, quality: int | None = None) -> None:
+    """Encode a result; of an animation the first frame, where the format holds no more.
+
+    Transparency is laid over white where the format cannot hold it.
+
+    Args:
+        result: what to encode.
+        file: where to write.
+        encoder: Pillow's name of the format.
+        quality: from 1 to 100, for the formats that have one; None takes that of `QUALITIES`.
+
+    Raises:
+        OSError: it cannot be written.
+        ValueError: the format cannot hold it.
+    """
+    beside = {
+        "icc_profile": srgb_profile(),
+        "exif": result.metadata.exif,
+        "xmp": result.metadata.xmp,
+        "dpi": result.metadata.dpi,
+    }
+    options = SAVE_OPTIONS.get(encoder, {}) | {name: each for name, each in beside.items() if each}
+    if encoder == "TIFF" and result.metadata.exif:
+        del options["compression"]  # Pillow fails to write EXIF directories into those
+    if encoder in QUALITIES:
+        options["quality"] = QUALITIES[encoder] if quality is None else quality
+    first, *rest = result.frames
+    if rest and encoder in ANIMATED_FORMATS:
+        options |= {"save_all": True, "append_images": rest, "duration": list(result.durations)}
+        if encoder != "GIF" or result.loop is not None:  # a GIF that says nothing runs once
+            options["loop"] = 1 if result.loop is None else result.loop
+        if first.mode == "RGBA":
+            options["disposal"] = 2  # what is transparent shows no earlier frame
+    if first.mode == "RGBA" and encoder in WITHOUT_ALPHA:
+        white = Image.new("RGBA", first.size, "white")
+        first = Image.alpha_composite(white, first).convert("RGB")
+    first.save(file, encoder, **options)
+
+
 def picture_format(path: Path) -> str:
     """Return Pillow's name of the format that a path's ending stands for.
 
     Raises:
-        ImageError: the ending stands for no format that faststyle writes.
+        ImageError: the ending stands for no format that faststyle writes here.
     """
     encoder = PICTURE_FORMATS.get(path.suffix.lower())
     if encoder is None:
         known = ", ".join(sorted(PICTURE_FORMATS))
         raise ImageError(f"{path}: unknown picture format; end the name in one of {known}")
+    if not _available(encoder, to_write=True):
+        raise ImageError(f"{path}: {_missing_plugin(encoder)}")
     return encoder
 
 
-def _narrowed(picture: Image.Image) -> Image.Image:
-    """Bring a greyscale picture of more than 8 bits to 8 bits."""
-    values = np.nan_to_num(np.asarray(picture, dtype=np.float32))
-    white = 65535.0
-    if picture.mode == "F":
-        white = 1.0 if values.max(initial=0) <= 1 else 255.0
-    elif picture.mode == "I" and values.max(initial=0) <= 255:
-        white = 255.0
-    return Image.fromarray((values * (255 / white)).round().clip(0, 255).astype(np.uint8))
+def _available(encoder: str, *, to_write: bool) -> bool:
+    """Tell whether Pillow reads or writes a format, with the plug-ins that are installed."""
+    Image.init()
+    known = Image.SAVE if to_write else Image.OPEN
+    if encoder not in known and encoder in PLUGINS:
+        package, set_up = PLUGINS[encoder]
+        try:
+            plugin = importlib.import_module(package)
+        except ImportError:
+            return False
+        if set_up:
+            getattr(plugin, set_up)()
+    return encoder in known
+
+
+def _missing_plugin(encoder: str) -> str:
+    package = PLUGINS[encoder][0].replace("_", "-")
+    return f"reading and writing {encoder} needs another package; run  pip install {package}"
+
+
+@contextmanager
+def _opened(source: Path | BinaryIO, *, name: str, max_pixels: int) -> Iterator[Image.Image]:
+    """Open a file, and name it in whatever goes wrong while it is open."""
+    suffix = PICTURE_FORMATS.get(Path(name).suffix.lower(), "")
+    readable = not suffix or _available(suffix, to_write=False)
+    formats = [each for each in READ_FORMATS if each in Image.OPEN]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(source, formats=formats) as picture:
+                if picture.width * picture.height > max_pixels:
+                    raise _too_large(name, picture, max_pixels=max_pixels)
+                yield picture
+    except ImageError:
+        raise
+    except UnidentifiedImageError as error:
+        remedy = "not a picture that can be read; use a JPEG or PNG"
+        raise ImageError(f"{name}: {remedy if readable else _missing_plugin(suffix)}") from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{name}: too many pixels; scale the picture down first") from error
+    except MemoryError as error:
+        raise ImageError(f"{name}: not enough memory; scale the picture down first") from error
+    except OSError as error:
+        reason = error.strerror or "truncated or damaged picture"
+        raise ImageError(f"{name}: {reason}; check the file") from error
+    except Exception as error:  # Pillow's decoders raise all sorts on damaged files.
+        raise ImageError(f"{name}: damaged picture; check the file") from error
+
+
+def _too_large(name: str, picture: Image.Image, *, max_pixels: int, frames: int = 1) -> ImageError:
+    times = f" in {frames} frames" if frames > 1 else ""
+    return ImageError(
+        f"{name}: {picture.width}×{picture.height} pixels{times} are more than the limit of "
+        f"{max_pixels / 1e6:g} million; scale it down, or raise the limit with --max-megapixels"
+    )
+
+
+def _single(picture: Image.Image) -> Iterator[Image.Image]:
+    yield _upright(picture)
+
+
+def _frames(picture: Image.Image, *, count: int, name: str) -> Iterator[Image.Image]:
+    for index in range(count):
+        try:
+            picture.seek(index)
+            frame = _upright(picture.copy())
+            frame.info["duration"] = picture.info.get("duration") or USUAL_DURATION
+            yield frame
+        except EOFError as error:
+            raise ImageError(f"{name}: frame {index + 1} is missing; check the file") from error
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    picture.load()
+    try:
+        ImageOps.exif_transpose(picture, in_place=True)
+    except Exception:
+        return picture
+    return picture
+
+
+def _metadata(picture: Image.Image) -> Metadata:
+    try:
+        exif = _kept_exif(picture.getexif())
+    except Exception:
+        exif = b""
+    xmp = picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp") or b""
+    xmp = xmp.encode() if isinstance(xmp, str) else xmp
+    dpi = picture.info.get("dpi")
+    return Metadata(
+        exif if len(exif) <= MOST_METADATA else b"",
+        xmp if len(xmp) <= MOST_METADATA else b"",
+        (float(dpi[0]), float(dpi[1])) if dpi and all(1 <= each < 2**16 for each in dpi) else None,
+    )
+
+
+def _kept_exif(exif: Image.Exif) -> bytes:
+    kept = Image.Exif()
+    for tag in KEPT_TAGS & exif.keys():
+        kept[tag] = exif[tag]
+    for directory in KEPT_DIRECTORIES:
+        entries = exif.get_ifd(directory)
+        wanted = {tag: value for tag, value in entries.items() if tag not in STALE_TAGS}
+        if wanted:
+            kept.get_ifd(directory).update(wanted)
+            kept[directory] = kept.get_ifd(directory)
+    return kept.tobytes() if kept else b""

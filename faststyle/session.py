@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -82,7 +82,12 @@ class OpenModel:
 
 
 def open_model(
-    path: Path, *, device: str = "auto", threads: int | None = None, spinning: bool = True
+    path: Path,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    spinning: bool = True,
+    edit: Callable[[bytes], bytes] = bytes,
 ) -> OpenModel:
     """Load an ONNX file.
 
@@ -92,13 +97,14 @@ def open_model(
         threads: CPU threads that share the work; None is one for each core.
         spinning: the threads may keep the cores busy for a while after a run, in wait of
             the next.
+        edit: changes the content of the file before it is loaded.
 
     Raises:
         ModelError: the file is missing or cannot be loaded.
         DeviceError: the device cannot be used; nothing else is taken in its place.
     """
     try:
-        content = path.read_bytes()
+        content = edit(path.read_bytes())
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}; check the path") from error
     if threads is not None and not 1 <= threads <= MOST_THREADS:

@@ -1,20 +1,56 @@
-"""Stylizing files: one picture, or a folder with everything below it."""
+"""Stylizing files: one picture, or any number of them at the same time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 from PIL import Image
 
-from faststyle.errors import ImageError, OutputExistsError
-from faststyle.files import find_pictures, refuse_existing
-from faststyle.images import open_picture, picture_format, save_picture
+from faststyle.errors import FaststyleError, ImageError, OutputExistsError
+from faststyle.files import refuse_existing
+from faststyle.images import (
+    ANIMATED_FORMATS,
+    MAX_PIXELS,
+    USUAL_DURATION,
+    Result,
+    encode,
+    open_photo,
+    picture_format,
+    save_result,
+)
+from faststyle.inputs import Job
 
-Stylize = Callable[[Image.Image], Image.Image]
-"""What files are stylized with: a `faststyle.Stylizer`, or a stand-in."""
+AHEAD = 2
+"""Pictures that are begun or wait, for each worker."""
+
+
+class Paint(Protocol):
+    """What photos are stylized with: a `faststyle.painter.Painter`, or a stand-in."""
+
+    def room(self, size: tuple[int, int]) -> AbstractContextManager[int | None]:
+        """Wait until there is memory for a photo; yield the side of tiles, None for no tiles."""
+
+    def __call__(self, photo: Image.Image, *, side: int | None) -> Image.Image:
+        """Repaint a photo."""
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """How files are read and written."""
+
+    overwrite: bool = False
+    """Replace existing files."""
+    quality: int | None = None
+    """Quality of formats that lose some; None takes the format's own."""
+    max_pixels: int = MAX_PIXELS
+    """Pixels of the largest picture that is read."""
 
 
 class Status(Enum):
@@ -27,83 +63,114 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class FileResult:
-    """What became of one picture of a folder."""
+    """What became of one picture."""
 
-    source: Path
-    destination: Path
+    job: Job
     status: Status
-    error: ImageError | None = None
+    error: FaststyleError | None = None
     """Why it failed."""
 
 
-def stylize_file(
-    stylizer: Stylize, source: Path, destination: Path, *, overwrite: bool = False
-) -> None:
-    """Stylize one picture file, upright, keeping its size, transparency and colour profile.
+def stylize_file(paint: Paint, job: Job, *, options: FileOptions) -> None:
+    """Stylize one picture file, upright, keeping its transparency, metadata and frames.
 
     Raises:
-        OutputExistsError: the destination exists and ``overwrite`` is false.
+        OutputExistsError: the destination exists and is not to be replaced.
         ImageError: a file cannot be read, computed or written, or both are the same.
     """
-    picture_format(destination)
+    source, destination = job
+    encoder = picture_format(destination)
     if destination.exists() and source.exists() and destination.samefile(source):
         raise ImageError(f"{destination}: is the photo itself; write to another file")
-    refuse_existing(destination, overwrite=overwrite)
-    photo = open_picture(source)
-    try:
-        stylized = stylizer(photo)
-    except ImageError as error:
-        raise ImageError(f"{source}: {error}") from error
-    # A profile describes the channels it came with, so one for CMYK or grey is of no use.
-    profile = photo.info.get("icc_profile") if photo.mode in ("RGB", "RGBA") else None
-    save_picture(stylized, destination, overwrite=overwrite, icc_profile=profile)
+    refuse_existing(destination, overwrite=options.overwrite)
+    result = stylize_photo(paint, source, name=str(source), encoder=encoder, options=options)
+    save_result(result, destination, overwrite=options.overwrite, quality=options.quality)
 
 
-def plan_folder(source: Path, destination: Path) -> list[tuple[Path, Path]]:
-    """Pair each picture of a folder and its sub-folders with the file to write.
+def stylize_stream(
+    paint: Paint, source: BinaryIO, output: BinaryIO, *, encoder: str, options: FileOptions
+) -> None:
+    """Stylize a picture that is read from and written to open files.
 
     Args:
-        source: the folder of photos.
-        destination: the folder of results, which may lie inside it.
+        paint: what to stylize with.
+        source: the whole picture file.
+        output: where to write.
+        encoder: Pillow's name of the format to write.
+        options: how to read and write.
 
     Raises:
-        ImageError: the folder holds no pictures, or both folders are the same.
+        ImageError: the picture cannot be read, computed or written.
     """
-    if destination.exists() and not destination.is_dir():
-        raise ImageError(f"{destination}: is a file; name a folder for a folder of photos")
-    if destination.is_dir() and destination.samefile(source):
-        raise ImageError(f"{destination}: is the folder of the photos; write to another one")
-    pairs = [
-        (path, destination / path.relative_to(source))
-        for path in find_pictures(source, without=destination)
-    ]
-    if not pairs:
-        raise ImageError(f"{source}: no pictures in this folder; check the path")
-    return pairs
+    result = stylize_photo(paint, source, name="-", encoder=encoder, options=options)
+    try:
+        encode(result, output, encoder=encoder, quality=options.quality)
+    except ValueError as error:
+        raise ImageError(f"-: cannot be written ({error}); choose another --format") from error
+
+
+def stylize_photo(
+    paint: Paint, source: Path | BinaryIO, *, name: str, encoder: str, options: FileOptions
+) -> Result:
+    """Read a picture, all its frames if the result's format can hold them, and stylize it.
+
+    Raises:
+        ImageError: it cannot be read or computed; the message begins with the name.
+    """
+    with open_photo(source, name=name, max_pixels=options.max_pixels) as photo:
+        most = None if encoder in ANIMATED_FORMATS else 1
+        frames, durations = [], []
+        with paint.room(photo.size) as side:
+            for frame in islice(photo.frames, most):
+                durations.append(float(frame.info.get("duration", USUAL_DURATION)))
+                try:
+                    frames.append(paint(frame, side=side))
+                except ImageError as error:
+                    raise ImageError(f"{name}: {error}") from error
+        return Result(frames, durations, photo.loop, photo.metadata)
 
 
 def stylize_files(
-    stylizer: Stylize, pairs: Iterable[tuple[Path, Path]], *, overwrite: bool = False
+    paint: Paint, jobs: Iterable[Job], *, options: FileOptions, workers: int = 1
 ) -> Iterator[FileResult]:
-    """Stylize pictures one after another; a bad one does not stop the rest.
+    """Stylize pictures, some at the same time; a bad one does not stop the rest.
 
     Args:
-        stylizer: what to stylize with.
-        pairs: picture files and the files to write.
-        overwrite: replace existing files, which are otherwise skipped.
+        paint: what to stylize with.
+        jobs: picture files and the files to write, taken as they are needed.
+        options: how to read and write.
+        workers: threads, each of which reads, paints and writes.
 
     Yields:
         What became of each picture, as soon as it is known.
     """
-    for source, destination in pairs:
-        try:
-            stylize_file(stylizer, source, destination, overwrite=overwrite)
-        except OutputExistsError:
-            yield FileResult(source, destination, Status.SKIPPED)
-        except ImageError as error:
-            yield FileResult(source, destination, Status.FAILED, error)
-        except OSError as error:  # a name too long, a folder that may not be entered
-            named = ImageError(f"{source}: {error.strerror}; check the path and its permissions")
-            yield FileResult(source, destination, Status.FAILED, named)
-        else:
-            yield FileResult(source, destination, Status.DONE)
+    waiting = iter(jobs)
+    running: set[Future[FileResult]] = set()
+    threads = ThreadPoolExecutor(workers)
+    try:
+        while True:
+            for job in islice(waiting, AHEAD * workers - len(running)):
+                running.add(threads.submit(_try, paint, job, options))
+            if not running:
+                return
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for each in done:
+                yield each.result()
+    finally:
+        threads.shutdown(cancel_futures=True)
+
+
+def _try(paint: Paint, job: Job, options: FileOptions) -> FileResult:
+    try:
+        stylize_file(paint, job, options=options)
+    except OutputExistsError:
+        return FileResult(job, Status.SKIPPED)
+    except FaststyleError as error:
+        return FileResult(job, Status.FAILED, error)
+    except OSError as error:  # a name too long, a folder that may not be entered
+        reason = f"{job.source}: {error.strerror}; check the path and its permissions"
+        return FileResult(job, Status.FAILED, ImageError(reason))
+    except MemoryError:
+        reason = f"{job.source}: not enough memory; lower --memory or --workers"
+        return FileResult(job, Status.FAILED, ImageError(reason))
+    return FileResult(job, Status.DONE)

@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
+import math
+import re
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TypeAlias, overload
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from faststyle.context import small_copy
-from faststyle.contract import CONTEXT, CONTRACT_VERSION, INPUT, OUTPUT, ModelCard
+from faststyle.colors import split_alpha
+from faststyle.context import copy_steps, shrink_rows, small_copy
+from faststyle.contract import (
+    CONTEXT,
+    CONTRACT_VERSION,
+    INPUT,
+    OUTPUT,
+    SMALL_COPY,
+    ModelCard,
+)
+from faststyle.cutting import cut
 from faststyle.errors import ImageError, ModelError
 from faststyle.gallery import resolve
-from faststyle.images import split_alpha
 from faststyle.session import RUNTIME_ERRORS, OpenModel, open_model
+from faststyle.tiles import Brush, mosaic, sample_rows
 
 Picture: TypeAlias = Image.Image | NDArray[np.uint8]
 """A PIL image of any mode, or uint8 H×W×3, RGB."""
+
+BYTES_PER_PIXEL = {"fast": 4, "quality": 4, "johnson": 60}
+"""Memory that a run takes, for each pixel and for each of the network's width, by preset."""
+
+MOST_BYTES_PER_PIXEL = 2000
+"""Memory that a run of an unknown network is taken to need for each pixel."""
+
+FEATHER = 32
+"""Pixels by which tiles overlap that do not agree by themselves."""
+
+PATCH = 128
+"""Side of the patches of the whole picture that are painted beside such tiles, in pixels."""
 
 
 class Stylizer:
@@ -28,10 +52,22 @@ class Stylizer:
         device: the device it runs on, such as ``"cpu"``.
     """
 
-    def __init__(self, model: OpenModel, *, card: ModelCard) -> None:
+    def __init__(
+        self, model: OpenModel, *, card: ModelCard, path: Path, threads: int | None = None
+    ) -> None:
+        """Take an open model.
+
+        Args:
+            model: the model.
+            card: what it says of itself.
+            path: where it lies, to open it once more where tiles need another input.
+            threads: CPU threads that it was opened with.
+        """
         self.card = card
         self.device = model.device
         self._session = model.session
+        self._path = path
+        self._threads = threads
 
     @overload
     def __call__(self, image: Image.Image, *, context: Picture | None = None) -> Image.Image: ...
@@ -80,9 +116,72 @@ class Stylizer:
             picture.putalpha(alpha)
         return picture
 
-    def _run(self, inputs: dict[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    @property
+    def bytes_per_pixel(self) -> int:
+        """Memory that repainting takes, for each pixel; never less, often more than it does."""
+        match = re.fullmatch(r"(\w+) width (\d+)", self.card.preset)
+        if match is None or match[1] not in BYTES_PER_PIXEL:
+            return MOST_BYTES_PER_PIXEL
+        return BYTES_PER_PIXEL[match[1]] * int(match[2])
+
+    def brush(self, picture: Image.Image, *, side: int) -> Brush:
+        """Return what repaints parts of a picture so that they fit together.
+
+        Parts of one picture agree where the network normalizes by a small copy of the whole. One
+        that normalizes by what it sees is shown patches from all over the picture beside each
+        part, so that its statistics are much alike, and overlaps are blended.
+
+        Args:
+            picture: the whole, RGB.
+            side: of the parts with their halos, in pixels, at most.
+
+        Raises:
+            ModelError: the file is too old for tiles.
+        """
+        multiple = self.card.multiple
+        halo = math.ceil(self.card.halo / multiple) * multiple
+        if self.card.normalization == "none":
+            return Brush(self, halo=halo, feather=0, multiple=multiple)
+        if self.card.normalization == "context":
+            copy = _small_copy(picture)
+            paint = partial(self._repaint_part, copy=copy)
+            return Brush(paint, halo=halo, feather=0, multiple=multiple)
+        beside = mosaic(picture, height=side, width=side // PATCH * PATCH, patch=PATCH)
+        paint = partial(self._repaint_beside, beside=beside)
+        feather = math.ceil(FEATHER / multiple) * multiple
+        return Brush(paint, halo=halo, feather=feather, multiple=multiple)
+
+    def _repaint_part(
+        self, part: NDArray[np.uint8], *, copy: NDArray[np.float32]
+    ) -> NDArray[np.uint8]:
+        """Repaint a part of a picture with the small copy of the whole, float32 h×w×3."""
+        if self.card.context == "input":
+            return self._run({INPUT: part[None], CONTEXT: copy.round().astype(np.uint8)[None]})
+        planes = np.ascontiguousarray(copy.transpose(2, 0, 1)[None] / np.float32(255))
+        return self._run({INPUT: part[None], SMALL_COPY: planes}, session=self._cut.session)
+
+    def _repaint_beside(
+        self, part: NDArray[np.uint8], *, beside: NDArray[np.uint8]
+    ) -> NDArray[np.uint8]:
+        """Repaint a part of a picture beside a mosaic of the whole."""
+        # Between them its border is reflected, as networks do where a picture ends.
+        bordered = np.pad(part, ((0, 0), (0, self.card.halo), (0, 0)), mode="reflect")
+        canvas = np.concatenate([bordered, beside[: len(part)]], axis=1)
+        return self._run({INPUT: canvas[None]})[:, : part.shape[1]]
+
+    @cached_property
+    def _cut(self) -> OpenModel:
+        """The model, with the small copy as an input."""
+        return open_model(
+            self._path,
+            device=self.device,
+            threads=self._threads,
+            edit=partial(_with_small_copy, path=self._path),
+        )
+
+    def _run(self, inputs: dict[str, NDArray[Any]], *, session: Any = None) -> NDArray[np.uint8]:
         try:
-            (stylized,) = self._session.run([OUTPUT], inputs)
+            (stylized,) = (session or self._session).run([OUTPUT], inputs)
         except RUNTIME_ERRORS as error:
             height, width = inputs[INPUT].shape[1:3]
             raise ImageError(
@@ -117,7 +216,7 @@ def load_file(path: Path, *, device: str = "auto", threads: int | None = None) -
         DeviceError: the device cannot be used here.
     """
     model = open_model(path, device=device, threads=threads)
-    return Stylizer(model, card=read_card(model, path=path))
+    return Stylizer(model, card=read_card(model, path=path), path=path, threads=threads)
 
 
 def read_card(model: OpenModel, *, path: Path) -> ModelCard:
@@ -144,6 +243,21 @@ def read_card(model: OpenModel, *, path: Path) -> ModelCard:
     if takes_context != (card.context == "input"):
         raise ModelError(f"{path}: its metadata do not fit its inputs; export it again")
     return card
+
+
+def _with_small_copy(content: bytes, *, path: Path) -> bytes:
+    dimensions = ("contexts", 3, "context_height", "context_width")
+    changed = cut(content, tensor=SMALL_COPY, dimensions=dimensions)
+    if changed is None:
+        raise ModelError(f"{path}: too old to paint a picture in tiles; export it again")
+    return changed
+
+
+def _small_copy(picture: Image.Image) -> NDArray[np.float32]:
+    """Make the small copy of an RGB picture, without a copy of all of it."""
+    width, height = picture.size
+    stride, _ = copy_steps(height, width)
+    return shrink_rows(sample_rows(picture, stride=stride), height=height, width=width)
 
 
 def _read(picture: Picture) -> tuple[NDArray[np.uint8], Image.Image | None]:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image, ImageCms, ImageColor
 
 from faststyle.errors import ImageError
-from faststyle.images import open_picture, save_picture, split_alpha
+from faststyle.images import Result, open_photo, open_picture, save_picture, save_result
 from tests.conftest import Paint, blotches, pixels
 
 ORIENTATION = 0x0112
@@ -52,49 +54,6 @@ def test_open_picture_refuses_half_a_jpeg(paint: Paint) -> None:
         open_picture(path)
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "CMYK", "YCbCr", "I;16", "F"])
-def test_split_alpha_finds_the_colors_of_every_mode(mode: str) -> None:
-    if mode == "I;16":
-        picture = Image.fromarray(np.full((4, 4), 0x8000, np.uint16))
-    elif mode == "F":
-        picture = Image.fromarray(np.full((4, 4), 0.5, np.float32))
-    else:
-        picture = Image.new("RGB", (4, 4), (128, 128, 128))
-        picture = picture.quantize(8) if mode == "P" else picture.convert(mode)
-    colors, alpha = split_alpha(picture)
-    assert colors.mode == "RGB"
-    assert alpha is None
-    if mode != "1":
-        assert np.abs(np.asarray(colors).astype(int) - 128).max() <= 2
-
-
-def test_a_dark_picture_of_16_bits_stays_dark() -> None:
-    colors, _ = split_alpha(Image.fromarray(np.full((4, 4), 200, np.uint16)))
-    assert colors.getpixel((0, 0)) == (1, 1, 1)
-
-
-def test_a_mode_without_colors_is_refused() -> None:
-    with pytest.raises(ImageError, match="mode La has no colours"):
-        split_alpha(Image.new("La", (2, 2)))
-
-
-@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "P"])
-def test_split_alpha_finds_transparency(mode: str) -> None:
-    picture = Image.new("RGBA", (2, 1), (10, 200, 30, 255))
-    picture.putpixel((1, 0), (10, 200, 30, 0))
-    if mode == "P":
-        picture = Image.new("P", (2, 1))
-        picture.putpalette([10, 200, 30, 10, 200, 30])
-        picture.putpixel((1, 0), 1)
-        picture.info["transparency"] = 1
-    elif mode != "RGBA":
-        picture = picture.convert(mode)
-    colors, alpha = split_alpha(picture)
-    assert colors.mode == "RGB"
-    assert alpha is not None
-    assert [alpha.getpixel((x, 0)) for x in (0, 1)] == [255, 0]
-
-
 @pytest.mark.parametrize("suffix", [".jpg", ".JPEG", ".png", ".webp", ".tif", ".tiff", ".bmp"])
 def test_save_picture_writes_every_format(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"picture{suffix}"
@@ -119,10 +78,153 @@ def test_save_picture_lays_transparency_over_white_in_a_jpeg(tmp_path: Path) -> 
     assert open_picture(path).getpixel((4, 4)) == (255, 255, 255)
 
 
-def test_save_picture_keeps_the_color_profile(tmp_path: Path) -> None:
-    path = tmp_path / "picture.png"
-    save_picture(Image.new("RGB", (8, 8)), path, icc_profile=b"a profile")
-    assert open_picture(path).info["icc_profile"] == b"a profile"
+def _saved(tmp_path: Path, name: str, **options: Any) -> Path:
+    path = tmp_path / name
+    Image.fromarray(blotches(20, 30)).save(path, **options)
+    return path
+
+
+def _through(source: Path, name: str) -> Path:
+    """Read a file and write it again, untouched, under another name."""
+    with open_photo(source, name=str(source)) as photo:
+        result = Result(list(photo.frames), metadata=photo.metadata)
+    save_result(result, source.with_name(name))
+    return source.with_name(name)
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp", "tif"])
+def test_what_is_written_says_that_it_is_srgb(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"picture.{ending}"
+    save_picture(Image.new("RGB", (8, 8)), path)
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(open_picture(path).info["icc_profile"]))
+    assert "sRGB" in ImageCms.getProfileDescription(profile)
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp", "tif"])
+def test_metadata_are_kept_but_for_those_of_the_pixels(tmp_path: Path, ending: str) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    exif[ExifTags.Base.Artist] = "A. Photographer"
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "2020:01:02 03:04:05"
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ExifImageWidth] = 30
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
+    source = _saved(tmp_path, "photo.jpg", exif=exif, dpi=(300, 300))
+    result = open_picture(_through(source, f"result.{ending}"))
+    assert result.size == (20, 30)
+    kept = result.getexif()
+    assert ORIENTATION not in kept or kept[ORIENTATION] == 1
+    assert kept[ExifTags.Base.Artist] == "A. Photographer"
+    shot = kept.get_ifd(ExifTags.IFD.Exif)
+    assert shot[ExifTags.Base.DateTimeOriginal] == "2020:01:02 03:04:05"
+    assert ExifTags.Base.ExifImageWidth not in shot
+    assert kept.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] == "N"
+    if ending != "webp":
+        assert result.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+
+
+def test_xmp_is_kept(tmp_path: Path) -> None:
+    source = _saved(tmp_path, "photo.jpg", xmp=b"<x:xmpmeta>a title</x:xmpmeta>")
+    result = open_picture(_through(source, "result.jpg"))
+    assert result.info["xmp"] == b"<x:xmpmeta>a title</x:xmpmeta>"
+
+
+@pytest.mark.parametrize("exif", [b"Exif\x00\x00rubbish", b"Exif\x00\x00MM\x00*\xff\xff\xff\xff"])
+def test_damaged_metadata_are_left_out(tmp_path: Path, exif: bytes) -> None:
+    source = _saved(tmp_path, "photo.jpg", exif=exif)
+    assert open_picture(_through(source, "result.jpg")).size == (30, 20)
+
+
+def test_metadata_too_long_for_a_jpeg_are_left_out(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = "long " * 20_000
+    source = _saved(tmp_path, "photo.png", exif=exif)
+    assert "exif" not in open_picture(_through(source, "result.jpg")).info
+
+
+@pytest.mark.parametrize("ending", ["gif", "webp", "png"])
+def test_the_frames_of_an_animation_are_kept(tmp_path: Path, ending: str) -> None:
+    colors = ("red", "lime", "blue")
+    first, *rest = (Image.new("RGB", (16, 12), color) for color in colors)
+    path = tmp_path / f"animation.{ending}"
+    first.save(path, save_all=True, append_images=rest, duration=[50, 70, 90], loop=3)
+    with open_photo(path, name=str(path)) as photo:
+        frames = [frame.convert("RGB") for frame in photo.frames]
+        durations = [50, 70, 90]
+        assert photo.size == (16, 12)
+        loop = photo.loop
+    found = [np.asarray(frame)[6, 8].astype(int) for frame in frames]
+    for pixel, color in zip(found, colors, strict=True):
+        assert np.abs(pixel - ImageColor.getrgb(color)).max() < 12
+    save_result(Result(frames, durations, loop), tmp_path / f"again.{ending}")
+    with Image.open(tmp_path / f"again.{ending}") as again:
+        assert getattr(again, "n_frames", 1) == 3
+        assert again.info["loop"] == 3
+        shown = []
+        for index in range(3):
+            again.seek(index)
+            again.load()
+            shown.append(again.info["duration"])
+        assert shown == durations
+
+
+def test_of_an_animation_a_still_format_holds_the_first_frame(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
+    save_result(Result(frames, [50, 50]), tmp_path / "still.jpg")
+    red, _, blue = np.asarray(open_picture(tmp_path / "still.jpg"))[4, 4]
+    assert red > 200 > 50 > blue
+
+
+def test_the_pages_of_a_tiff_are_no_animation(tmp_path: Path) -> None:
+    pages = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
+    pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
+    with open_photo(tmp_path / "pages.tif", name="pages.tif") as photo:
+        assert len(list(photo.frames)) == 1
+
+
+def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    path = _saved(tmp_path, "photo.png")
+    for limit in (599, 600):
+        if limit < 600:
+            with pytest.raises(ImageError, match=r"photo\.png: 30×20 pixels .*--max-megapixels"):
+                open_picture(path, max_pixels=limit)
+        else:
+            assert open_picture(path, max_pixels=limit).size == (30, 20)
+
+
+def test_the_frames_of_an_animation_count_together(tmp_path: Path) -> None:
+    first, *rest = (Image.new("RGB", (10, 10), (index, 0, 0)) for index in range(0, 250, 25))
+    path = tmp_path / "long.gif"
+    first.save(path, save_all=True, append_images=rest)
+    with (
+        pytest.raises(ImageError, match="in 10 frames"),
+        open_photo(path, name=str(path), max_pixels=999),
+    ):
+        pass
+
+
+def test_programs_are_not_run_to_read_a_picture(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\nshowpage\n")
+    with pytest.raises(ImageError, match="not a picture that can be read"):
+        open_picture(path)
+
+
+def test_a_format_that_needs_a_plugin_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("faststyle.images.PLUGINS", {"HEIF": ("no_such_plugin", "")})
+    (tmp_path / "photo.heic").write_bytes(b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic")
+    with pytest.raises(ImageError, match=r"photo\.heic: .*pip install no-such-plugin"):
+        open_picture(tmp_path / "photo.heic")
+    with pytest.raises(ImageError, match=r"result\.heic: .*pip install no-such-plugin"):
+        save_picture(Image.new("RGB", (8, 8)), tmp_path / "result.heic")
+
+
+def test_quality_is_what_is_asked_for(tmp_path: Path) -> None:
+    for quality in (10, None):
+        picture = Image.fromarray(blotches(100, 100))
+        save_picture(picture, tmp_path / f"{quality}.jpg", quality=quality)
+    assert (tmp_path / "10.jpg").stat().st_size < (tmp_path / "None.jpg").stat().st_size / 2
 
 
 def test_save_picture_names_the_formats_it_knows(tmp_path: Path) -> None:

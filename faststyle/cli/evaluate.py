@@ -151,7 +151,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _choose_photos(folder: Path, *, without: Path, most: int | None) -> list[Path]:
-    paths = list(find_pictures(folder, without=without))
+    paths = sorted(find_pictures(folder, without=without))
     if not paths:
         raise DataError(f"{folder}: no folder with pictures; pass one of photos with --content")
     count = min(most or len(paths), len(paths))
@@ -166,7 +166,7 @@ def _open_models(named: Sequence[str]) -> dict[str, Repaint]:
 def _open(path: Path) -> Repaint:
     model = open_model(path, device="cpu")
     try:
-        return Stylizer(model, card=read_card(model, path=path))
+        return Stylizer(model, card=read_card(model, path=path), path=path)
     except ModelError:
         return ForeignStylizer(model, path=path)
 

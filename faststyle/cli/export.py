@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
         card=replace(card, **{key: value for key, value in stated.items() if value is not None}),
         precision=options.precision,
         context_input=options.context_input,
-        photos=list(find_pictures(photos)) if int8 and photos is not None else (),
+        photos=sorted(find_pictures(photos)) if int8 and photos is not None else (),
     )
     size = readable_size(output.stat().st_size)
     print(

@@ -10,7 +10,7 @@ from faststyle.errors import MissingPackageError
 TRAINING_PACKAGES = ("torch", "torchvision", "onnx", "matplotlib")
 
 
-def add_overwrite(parser: argparse.ArgumentParser) -> None:
+def add_overwrite(parser: argparse._ActionsContainer) -> None:
     """Add ``--overwrite``."""
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
 
@@ -25,7 +25,7 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_device(parser: argparse.ArgumentParser) -> None:
+def add_device(parser: argparse._ActionsContainer) -> None:
     """Add ``--device`` and ``--threads``, for onnxruntime."""
     from faststyle.session import DEVICES  # loads onnxruntime, which not every command needs
 

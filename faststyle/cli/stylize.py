@@ -3,82 +3,229 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
-from collections import Counter
+from functools import partial
 from pathlib import Path
 
+from faststyle.cli.batch import run_batch, show_jobs
 from faststyle.cli.options import add_device, add_overwrite
-from faststyle.errors import ImageError
-from faststyle.files import refuse_existing
-from faststyle.gallery import style_path
-from faststyle.images import picture_format
-from faststyle.stylize import Status, plan_folder, stylize_file, stylize_files
-from faststyle.stylizer import Stylizer, load_file
+from faststyle.cli.studio import Machine, Studio
+from faststyle.controls import Controls
+from faststyle.errors import ControlError, InputError
+from faststyle.files import PICTURE_FORMATS, refuse_existing, whole_file
+from faststyle.images import MAX_PIXELS, allow_pixels, open_picture, picture_format
+from faststyle.inputs import Job, Naming, find_places, plan
+from faststyle.memory import SHARE, parse_size
+from faststyle.stylize import FileOptions, stylize_file, stylize_stream
+
+STREAM = "-"
+"""Stands for standard input or output."""
+
+STREAM_ENDING = ".png"
+"""Format of standard output where none is asked for."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("input", type=Path, help="a photo, or a folder of photos")
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
+        help="photos, folders, patterns such as 'trip/**/*.jpg', or - for standard input",
+    )
     parser.add_argument(
         "-o",
         "--output",
         required=True,
         metavar="PATH",
-        help="file to write, or for a folder the folder to write to",
+        help="file to write; a folder for several photos; - for standard output",
     )
-    model = parser.add_mutually_exclusive_group(required=True)
-    model.add_argument("--style", metavar="NAME", help="a bundled style: see faststyle styles")
-    model.add_argument("--model", type=Path, metavar="FILE", help="an ONNX model of your own")
-    add_device(parser)
-    add_overwrite(parser)
+    models = parser.add_mutually_exclusive_group(required=True)
+    models.add_argument(
+        "--style",
+        metavar="NAME",
+        help="a bundled style (see faststyle styles), or a blend such as wave:0.7,starry_night:0.3",
+    )
+    models.add_argument(
+        "--model",
+        metavar="FILE",
+        help="an ONNX model of your own, or a blend such as a.onnx:0.7,b.onnx:0.3",
+    )
+    _configure_controls(parser.add_argument_group("what to paint"))
+    _configure_files(parser.add_argument_group("files"))
+    _configure_machine(parser.add_argument_group("machine"))
+
+
+def _configure_controls(group: argparse._ArgumentGroup) -> None:
+    defaults = Controls()
+    group.add_argument(
+        "--strength",
+        type=float,
+        default=defaults.strength,
+        metavar="0..1",
+        help=f"0 is the photo, 1 the painting, between is a blend (default: {defaults.strength:g})",
+    )
+    group.add_argument(
+        "--keep-colors", action="store_true", help="the style's luminance, the photo's colours"
+    )
+    group.add_argument(
+        "--max-side", type=int, metavar="N", help="scale larger photos down to this longer side"
+    )
+    group.add_argument(
+        "--stroke-scale",
+        type=float,
+        default=defaults.stroke_scale,
+        metavar="N",
+        help=f"paint strokes so many times larger (default: {defaults.stroke_scale:g})",
+    )
+    group.add_argument(
+        "--mask", type=Path, metavar="FILE", help="paint only where this picture is white"
+    )
+
+
+def _configure_files(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--format",
+        choices=sorted(ending.removeprefix(".") for ending in PICTURE_FORMATS),
+        help="format of the results (default: each photo's own)",
+    )
+    group.add_argument(
+        "--quality", type=int, metavar="1..100", help="quality of JPEG, WebP, AVIF and HEIC"
+    )
+    group.add_argument(
+        "--suffix", default="", metavar="TEXT", help="add this to the names of results"
+    )
+    add_overwrite(group)
+    group.add_argument(
+        "--report", type=Path, metavar="FILE", help="write what failed, and why, to a CSV file"
+    )
+    group.add_argument("--dry-run", action="store_true", help="only say what would be written")
+    group.add_argument(
+        "--max-megapixels",
+        type=float,
+        default=MAX_PIXELS / 1e6,
+        metavar="N",
+        help="refuse larger photos: a small file may claim to be huge "
+        f"(default: {MAX_PIXELS / 1e6:g})",
+    )
+
+
+def _configure_machine(group: argparse._ArgumentGroup) -> None:
+    add_device(group)
+    group.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="photos to work on at the same time (default: one for each core)",
+    )
+    group.add_argument(
+        "--memory",
+        metavar="SIZE",
+        help="memory to keep to, such as 1GB; what does not fit is painted in tiles "
+        f"(default: {SHARE:.0%} of what is free)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Stylize what was named; 1 if any file failed."""
-    source: Path = options.input
+    controls = Controls(
+        strength=options.strength,
+        keep_colors=options.keep_colors,
+        max_side=options.max_side,
+        stroke_scale=options.stroke_scale,
+        mask=open_picture(options.mask).convert("L") if options.mask is not None else None,
+    )
+    machine = Machine(
+        device=options.device,
+        threads=options.threads,
+        workers=options.workers,
+        memory=parse_size(options.memory) if options.memory is not None else None,
+    )
+    studio = Studio(style=options.style, model=options.model, controls=controls, machine=machine)
+    files = FileOptions(
+        overwrite=options.overwrite,
+        quality=_checked_quality(options.quality),
+        max_pixels=_checked_pixels(options.max_megapixels),
+    )
+    ending = f".{options.format}" if options.format is not None else ""
+    naming = Naming(ending=ending, suffix=_checked_suffix(options.suffix))
+    if STREAM in (*options.inputs, options.output):
+        return _run_stream(studio, options.inputs, options.output, ending=ending, files=files)
+    places = find_places(options.inputs)
     output = Path(options.output)
-    into_folder = output.is_dir() or options.output.endswith(("/", os.sep))
-    model: Path = options.model or style_path(options.style)
-    if source.is_dir():
-        pairs = plan_folder(source, output)
-        return _run_folder(
-            _open(model, device=options.device, threads=options.threads),
-            pairs,
-            overwrite=options.overwrite,
-        )
-    if not source.exists():
-        raise ImageError(f"{source}: no such file or folder; check the path")
-    destination = output / source.name if into_folder else output
+    if len(places) == 1 and places[0].picture is not None:
+        job = _single_job(places[0].picture, output=options.output, naming=naming)
+        if options.dry_run:
+            return show_jobs([job], overwrite=files.overwrite)
+        return _run_single(studio, job, files=files)
+    find_jobs = partial(plan, places, output, naming=naming)
+    if options.dry_run:
+        return show_jobs(find_jobs(), overwrite=files.overwrite)
+    return run_batch(
+        studio,
+        find_jobs,
+        named=", ".join(options.inputs),
+        files=files,
+        report=options.report,
+    )
+
+
+def _checked_quality(quality: int | None) -> int | None:
+    if quality is not None and not 1 <= quality <= 100:
+        raise ControlError(f"--quality {quality}: must be from 1 to 100")
+    return quality
+
+
+def _checked_pixels(megapixels: float) -> int:
+    if not 0 < megapixels < 1e6:
+        raise ControlError(f"--max-megapixels {megapixels:g}: must be above 0 and below a million")
+    pixels = round(megapixels * 1e6)
+    allow_pixels(pixels)
+    return pixels
+
+
+def _checked_suffix(suffix: str) -> str:
+    if "/" in suffix or os.sep in suffix:
+        raise ControlError(f"--suffix {suffix}: must be a part of a name, not a path")
+    return suffix
+
+
+def _single_job(source: Path, *, output: str, naming: Naming) -> Job:
+    destination = Path(output)
+    if destination.is_dir() or output.endswith(("/", os.sep)):
+        destination /= naming.name(source)
+    return Job(source, destination)
+
+
+def _run_single(studio: Studio, job: Job, *, files: FileOptions) -> int:
     # Said before the model is loaded, as nothing would come of it.
-    picture_format(destination)
-    refuse_existing(destination, overwrite=options.overwrite)
-    stylizer = _open(model, device=options.device, threads=options.threads)
-    stylize_file(stylizer, source, destination, overwrite=options.overwrite)
+    picture_format(job.destination)
+    refuse_existing(job.destination, overwrite=files.overwrite)
+    stylize_file(studio.open(pictures=1), job, options=files)
     return 0
 
 
-def _open(model: Path, *, device: str, threads: int | None) -> Stylizer:
-    stylizer = load_file(model, device=device, threads=threads)
-    if device == "auto":
-        print(f"running on {stylizer.device}", file=sys.stderr)
-    return stylizer
-
-
-def _run_folder(stylizer: Stylizer, pairs: list[tuple[Path, Path]], *, overwrite: bool) -> int:
-    from tqdm import tqdm  # Only folders need a bar, and single photos should start fast.
-
-    counts: Counter[Status] = Counter()
-    with tqdm(total=len(pairs), unit="photo", disable=None) as bar:
-        for result in stylize_files(stylizer, pairs, overwrite=overwrite):
-            counts[result.status] += 1
-            bar.update()
-            if result.error is not None:
-                bar.write(f"faststyle: {result.error}", file=sys.stderr)
-    parts = [f"{counts[Status.DONE]} stylized"]
-    if counts[Status.SKIPPED]:
-        parts.append(f"{counts[Status.SKIPPED]} skipped, as their results exist")
-    if counts[Status.FAILED]:
-        parts.append(f"{counts[Status.FAILED]} failed")
-    print(", ".join(parts), file=sys.stderr)
-    return 1 if counts[Status.FAILED] else 0
+def _run_stream(
+    studio: Studio, inputs: list[str], output: str, *, ending: str, files: FileOptions
+) -> int:
+    """Stylize one picture that comes by standard input, or goes to standard output."""
+    if len(inputs) > 1:
+        raise InputError("standard input and output are for one photo; name no more with them")
+    reads = inputs[0] == STREAM
+    content = sys.stdin.buffer.read() if reads else Path(inputs[0]).read_bytes()
+    destination = Path(f"standard output{ending or STREAM_ENDING}")
+    if output != STREAM:
+        destination = Path(output)
+        refuse_existing(destination, overwrite=files.overwrite)
+    encoder = picture_format(destination)
+    written = io.BytesIO()
+    painter = studio.open(pictures=1)
+    stylize_stream(painter, io.BytesIO(content), written, encoder=encoder, options=files)
+    if output == STREAM:
+        sys.stdout.buffer.write(written.getvalue())
+        return 0
+    with whole_file(destination) as temporary:
+        temporary.write_bytes(written.getvalue())
+    return 0

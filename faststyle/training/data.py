@@ -113,7 +113,7 @@ def find_photos(folder: Path, *, without: Path | None = None) -> Photos:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; pass a folder of photos with --content")
-    paths = list(find_pictures(folder, without=without))
+    paths = sorted(find_pictures(folder, without=without))
     if not paths:
         raise DataError(
             f"{folder}: no pictures in this folder; pass one with JPEG, PNG or WebP photos, "

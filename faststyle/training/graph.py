@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from faststyle.context import CONTEXT_SIDE
-from faststyle.contract import CONTEXT, INPUT, OUTPUT
+from faststyle.contract import CONTEXT, INPUT, OUTPUT, SMALL_COPY
 from faststyle.errors import ExportError
 from faststyle.training.layers import ContextNorm, Enlarge, Residual
 from faststyle.training.network import OUTPUT_UNITS, TransformerNetwork
@@ -343,7 +343,9 @@ def _small_copy(writer: GraphWriter, pixels: str, *, size: str) -> str:
     split = writer.node(
         "Reshape", filled, writer.node("Concat", *shape, attributes={"axis": 0})
     )  # N×3×h×down×w×across
-    return writer.node("ReduceMean", split, attributes={"axes": [3, 5], "keepdims": 0})
+    return writer.node(
+        "ReduceMean", split, attributes={"axes": [3, 5], "keepdims": 0}, output=SMALL_COPY
+    )
 
 
 def _describe(

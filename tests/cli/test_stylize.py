@@ -97,7 +97,7 @@ def test_an_empty_folder_is_one_line(
 ) -> None:
     (tmp_path / "in").mkdir()
     assert _stylize(tmp_path / "in", tmp_path / "out", model_path) == 1
-    assert "no pictures in this folder" in _one_line(capsys)
+    assert "in: no pictures there" in _one_line(capsys)
 
 
 def test_a_bad_model_is_one_line(

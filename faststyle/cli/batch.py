@@ -1,0 +1,118 @@
+"""Stylizing many pictures, with a bar, and saying what became of them."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from threading import Thread
+
+from faststyle.cli.studio import Studio
+from faststyle.errors import InputError
+from faststyle.inputs import Job
+from faststyle.stylize import FileOptions, FileResult, Status, stylize_files
+
+LISTED = 20
+"""Failures that are listed at the end."""
+
+FindJobs = Callable[[], Iterator[Job]]
+
+Record = Callable[[FileResult], None]
+
+
+def show_jobs(jobs: Iterable[Job], *, overwrite: bool) -> int:
+    """Print what would be written."""
+    for source, destination in jobs:
+        exists = destination.exists() and not overwrite
+        print(f"{source} -> {destination}{' (exists, skipped)' if exists else ''}")
+    return 0
+
+
+def run_batch(
+    studio: Studio,
+    find_jobs: FindJobs,
+    *,
+    named: str,
+    files: FileOptions,
+    report: Path | None,
+) -> int:
+    """Stylize many pictures; 1 if any of them failed.
+
+    Args:
+        studio: what to paint with.
+        find_jobs: lists the pictures, each time anew.
+        named: what the pictures were named by, for messages.
+        files: how to read and write.
+        report: a CSV file for what fails.
+
+    Raises:
+        InputError: there are none.
+    """
+    jobs = find_jobs()
+    first = next(jobs, None)
+    if first is None:
+        raise InputError(f"{named}: no pictures there; check the path")
+    with _reporting(report) as record:
+        results = stylize_files(
+            studio.open(), chain([first], jobs), options=files, workers=studio.workers()
+        )
+        counts, failures = _follow(results, find_jobs, record=record)
+    if len(failures) > 1:
+        print("failed:", *failures, sep="\n  ", file=sys.stderr)
+        if counts[Status.FAILED] > len(failures):
+            print(f"  and {counts[Status.FAILED] - len(failures)} more", file=sys.stderr)
+    parts = [f"{counts[Status.DONE]} stylized"]
+    if counts[Status.SKIPPED]:
+        parts.append(f"{counts[Status.SKIPPED]} skipped, as their results exist")
+    if counts[Status.FAILED]:
+        parts.append(f"{counts[Status.FAILED]} failed")
+    print(", ".join(parts), file=sys.stderr)
+    return 1 if counts[Status.FAILED] else 0
+
+
+def _follow(
+    results: Iterator[FileResult], find_jobs: FindJobs, *, record: Record
+) -> tuple[Counter[Status], list[str]]:
+    """Draw the bar while pictures are stylized; return the counts and the first failures."""
+    from tqdm import tqdm  # Only many pictures need a bar, and single ones should start fast.
+
+    counts: Counter[Status] = Counter()
+    failures: list[str] = []
+    with tqdm(unit="photo", disable=None, smoothing=0.1) as bar:
+
+        def count() -> None:
+            bar.total = sum(1 for _ in find_jobs())
+
+        # A million files take some time to count, in which the first are done.
+        Thread(target=count, daemon=True).start()
+        for result in results:
+            counts[result.status] += 1
+            bar.update()
+            if result.error is not None:
+                bar.write(f"faststyle: {result.error}", file=sys.stderr)
+                record(result)
+                failures += [str(result.error)] if len(failures) < LISTED else []
+    return counts, failures
+
+
+@contextmanager
+def _reporting(report: Path | None) -> Iterator[Record]:
+    """Give what writes a failure to a CSV file at once, so that it is there whatever comes."""
+    if report is None:
+        yield lambda _: None
+        return
+    report.parent.mkdir(parents=True, exist_ok=True)
+    with open(
+        report, "w", newline="", buffering=1, encoding="utf-8", errors="surrogateescape"
+    ) as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "result", "error"])
+
+        def record(result: FileResult) -> None:
+            writer.writerow([*map(str, result.job), str(result.error)])
+
+        yield record

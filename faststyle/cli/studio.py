@@ -1,0 +1,116 @@
+"""Opening styles for a command, on the machine at hand."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from faststyle.controls import Controls
+from faststyle.errors import ControlError, MemoryLimitError
+from faststyle.gallery import style_path
+from faststyle.memory import SHARE, available, resident
+from faststyle.painter import Painter, Weighted
+from faststyle.stylizer import load_file
+
+LEAST_MEMORY = 50_000_000
+"""Bytes that there must be for pictures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What to compute with."""
+
+    device: str
+    """Where onnxruntime computes."""
+    threads: int | None
+    """CPU threads in all; None is one for each core."""
+    workers: int | None
+    """Pictures at the same time; None is one for each core."""
+    memory: int | None
+    """Bytes that the process may hold; None is a share of what is free."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense.
+
+        Raises:
+            ControlError: names the option.
+        """
+        if self.workers is not None and self.workers < 1:
+            raise ControlError(f"--workers {self.workers}: must be at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Studio:
+    """What to paint with, not opened yet."""
+
+    style: str | None
+    """A bundled style or a blend of several, or None for a model."""
+    model: str | None
+    """A model file or a blend of several."""
+    controls: Controls
+    machine: Machine
+
+    def open(self, *, pictures: int | None = None) -> Painter:
+        """Load the models, and say where they run if nobody asked for it.
+
+        On a CPU, each of several pictures at the same time gets its share of the threads: that is
+        faster than all threads for one after another.
+
+        Args:
+            pictures: how many there are at most; None for any number.
+
+        Raises:
+            FaststyleError: a model cannot be loaded, or an option makes no sense.
+        """
+        workers = self.workers(pictures=pictures)
+        threads = self.machine.threads
+        if workers > 1:
+            threads = max(1, (threads or os.cpu_count() or 1) // workers)
+        named = _parse_blend(self.style or self.model or "")
+        paths = [(style_path(name) if self.style else Path(name), share) for name, share in named]
+        opened = [
+            (load_file(path, device=self.machine.device, threads=threads), share)
+            for path, share in paths
+        ]
+        if self.machine.device == "auto":
+            devices = dict.fromkeys(stylizer.device for stylizer, _ in opened)
+            print(f"running on {', '.join(devices)}", file=sys.stderr)
+        styles = [Weighted(*each) for each in opened]
+        return Painter(styles, controls=self.controls, memory=self._memory(), threads=workers)
+
+    def workers(self, *, pictures: int | None = None) -> int:
+        """Return how many pictures are worked on at the same time."""
+        workers = self.machine.workers or os.cpu_count() or 1
+        return workers if pictures is None else min(workers, pictures)
+
+    def _memory(self) -> int:
+        """Return the bytes that there are for pictures."""
+        if self.machine.memory is None:
+            return max(LEAST_MEMORY, int(SHARE * available()))
+        left = self.machine.memory - resident()
+        if left < LEAST_MEMORY:
+            raise MemoryLimitError(
+                f"--memory {self.machine.memory / 1e6:.0f}MB: too little for any photo; give "
+                f"{(resident() + LEAST_MEMORY) / 1e6:.0f}MB at the least"
+            )
+        return left
+
+
+def _parse_blend(text: str) -> list[tuple[str, float]]:
+    """Read ``a:0.7,b:0.3``, or one name alone.
+
+    Raises:
+        ControlError: a share is no number.
+    """
+    named = []
+    for part in text.split(","):
+        name, colon, share = part.rpartition(":")
+        try:
+            named.append((name, float(share)) if colon else (part, 1.0))
+        except ValueError:
+            named.append((part, 1.0))  # a colon of the name, as in C:\\wave.onnx
+    if len(named) > 1 and not all(name for name, _ in named):
+        raise ControlError(f"{text}: name a style before each colon, such as wave:0.7")
+    return named

@@ -1,0 +1,173 @@
+"""Which pictures to stylize, and where each result goes, so that no two meet."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from faststyle.errors import InputError
+from faststyle.files import PICTURE_FORMATS, find_pictures
+
+ENDINGS = tuple(
+    form for ending in PICTURE_FORMATS for form in (ending, ending.upper(), ending.capitalize())
+)
+"""File name endings of pictures as people write them."""
+
+
+class Job(NamedTuple):
+    """A picture and the file to write."""
+
+    source: Path
+    destination: Path
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How files of results are named."""
+
+    ending: str = ""
+    """File name ending, such as ``.png``; empty keeps that of the picture."""
+    suffix: str = ""
+    """What is put between the name and the ending."""
+
+    def name(self, source: Path) -> str:
+        """Name the result of a picture: differently from that of any other of its folder.
+
+        Only pictures that differ in nothing but the ending could meet under a new one; they keep
+        the old one in their names, so ``a.jpg`` beside ``a.webp`` becomes ``a.jpg.png``.
+        """
+        ending = self.ending or source.suffix
+        stem = source.stem
+        if ending != source.suffix and _meets_another(source):
+            stem = source.name
+            while _pictures_called(source.parent / stem):
+                stem += "_"
+        return f"{stem}{self.suffix}{ending}"
+
+
+@dataclass(frozen=True)
+class Place:
+    """One thing that was named: a picture, a folder, or a pattern."""
+
+    root: Path
+    """The folder that results keep their places in."""
+    pattern: str | None = None
+    """A pattern of the paths of pictures, if it is one."""
+    picture: Path | None = None
+    """The picture, if it is one."""
+
+    @property
+    def name(self) -> str:
+        """What results are put under where several things are named."""
+        return "" if self.picture is not None else self.root.absolute().name
+
+    def pictures(self, *, without: Path) -> Iterator[Path]:
+        """List the pictures as they are found, leaving out the folder of results."""
+        if self.picture is not None:
+            yield self.picture
+        elif self.pattern is None:
+            yield from find_pictures(self.root, without=without)
+        else:
+            for name in glob.iglob(self.pattern, recursive=True):  # noqa: PTH207  (a generator)
+                path = Path(name)
+                if path.is_file() and not path.absolute().is_relative_to(without.absolute()):
+                    yield path
+
+
+def find_places(names: Sequence[str]) -> list[Place]:
+    """Tell pictures, folders and patterns apart.
+
+    Raises:
+        InputError: there is no such thing.
+    """
+    places = []
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            places.append(Place(path))
+        elif path.exists():
+            places.append(Place(path.parent, picture=path))
+        elif glob.has_magic(name):
+            places.append(Place(_fixed_part(path), pattern=name))
+        else:
+            raise InputError(f"{name}: no such file or folder; check the path")
+    return places
+
+
+def plan(places: Sequence[Place], output: Path, *, naming: Naming) -> Iterator[Job]:
+    """Pair each picture with the file to write, in a folder, as they are found.
+
+    A folder's pictures keep their places below it; of several folders, each has one of its name.
+
+    Args:
+        places: what was named.
+        output: the folder to write to, which may lie inside one of them.
+        naming: how results are named.
+
+    Raises:
+        InputError: results would take the places of pictures, or of one another.
+    """
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output}: is a file; name a folder for so many pictures")
+    for place in places:
+        if place.picture is None and output.is_dir() and output.samefile(place.root):
+            raise InputError(f"{output}: is the folder of the photos; write to another one")
+    return _pair(places, _folders(places), output, naming=naming)
+
+
+def _pair(
+    places: Sequence[Place], folders: Sequence[Path], output: Path, *, naming: Naming
+) -> Iterator[Job]:
+    for place, folder in zip(places, folders, strict=True):
+        for source in place.pictures(without=output):
+            below = source.parent.relative_to(place.root)
+            yield Job(source, output / folder / below / naming.name(source))
+
+
+def _folders(places: Sequence[Place]) -> list[Path]:
+    """Return the folder, below that of results, for each thing that was named."""
+    if len(places) == 1:
+        return [Path()]
+    folders = [Path(place.name) for place in places]
+    taken = [
+        folder / place.picture.name if place.picture is not None else folder
+        for folder, place in zip(folders, places, strict=True)
+    ]
+    if max(Counter(taken).values()) == 1:
+        return folders
+    roots = [place.root.absolute().resolve() for place in places]
+    common = os.path.commonpath(roots)
+    folders = [root.relative_to(common) for root in roots]
+    places_taken = Counter(
+        (folder, place.picture.name if place.picture is not None else "")
+        for folder, place in zip(folders, places, strict=True)
+    )
+    if max(places_taken.values()) > 1:
+        raise InputError("the same photos are named twice; name each once")
+    return folders
+
+
+def _fixed_part(pattern: Path) -> Path:
+    """Return the folder that all paths of a pattern lie in."""
+    fixed: list[str] = []
+    for part in pattern.parts[:-1]:
+        if glob.has_magic(part):
+            break
+        fixed.append(part)
+    return Path(*fixed)
+
+
+def _meets_another(source: Path) -> bool:
+    others = [each for each in _pictures_called(source.with_suffix("")) if each != source.name]
+    return bool(others) or source.suffix not in ENDINGS
+
+
+def _pictures_called(stem: Path) -> list[str]:
+    """Return the names of the pictures that there are with a name but for its ending."""
+    names = (f"{stem.name}{ending}" for ending in ENDINGS)
+    return [name for name in names if (stem.parent / name).exists()]

@@ -1,0 +1,200 @@
+"""Painting photos of any size within bounded memory, with one style or a blend of several."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from PIL import Image
+
+from faststyle.colors import split_alpha
+from faststyle.contract import ModelCard
+from faststyle.controls import Controls
+from faststyle.errors import ControlError
+from faststyle.memory import Budget
+from faststyle.tiles import Brush, Pixels, repaint
+
+PICTURE_BYTES = 4
+"""What Pillow holds for a pixel."""
+
+COPIES = 4
+"""Pictures of that kind there are at once, while one is painted whole."""
+
+BESIDE = 2
+"""How many times its own pixels a tile may take, with what is painted beside it."""
+
+SMALLEST_SIDE = 256
+"""Side of the smallest tiles there are, in pixels, halos included."""
+
+LARGEST_SIDE = 2048
+"""Side of the largest tiles there are."""
+
+
+class Style(Protocol):
+    """What paints: a `faststyle.Stylizer`, or a stand-in."""
+
+    @property
+    def card(self) -> ModelCard:
+        """What it says of itself."""
+
+    @property
+    def bytes_per_pixel(self) -> int:
+        """Memory that repainting takes, for each pixel."""
+
+    def __call__(self, image: Pixels) -> Pixels:
+        """Repaint uint8 H×W×3."""
+
+    def brush(self, picture: Image.Image, *, side: int) -> Brush:
+        """Return what repaints parts of a picture so that they fit together."""
+
+
+class Weighted(NamedTuple):
+    """A style and its share of a blend."""
+
+    style: Style
+    weight: float
+
+
+class Painter:
+    """Repaints photos as they are wanted; safe to be called by several threads."""
+
+    def __init__(
+        self,
+        styles: Sequence[Weighted],
+        *,
+        controls: Controls,
+        memory: int,
+        threads: int = 1,
+    ) -> None:
+        """Prepare to paint.
+
+        Args:
+            styles: what to blend; their weights are divided by the sum.
+            controls: how photo and painting make the result.
+            memory: bytes that all pictures may take together.
+            threads: tiles of one picture that are painted at the same time.
+
+        Raises:
+            ControlError: the weights make no sense.
+        """
+        if not all(weight >= 0 and math.isfinite(weight) for _, weight in styles):
+            raise ControlError("--style: weights must be 0 or more")
+        total = sum(weight for _, weight in styles)
+        if total <= 0:
+            raise ControlError("--style: at least one weight must be above 0")
+        self.styles = [Weighted(style, weight / total) for style, weight in styles if weight]
+        self.controls = controls
+        self.budget = Budget(memory)
+        self.threads = threads
+        self.bytes_per_pixel = max(style.bytes_per_pixel for style, _ in self.styles)
+
+    @contextmanager
+    def room(self, size: tuple[int, int]) -> Iterator[int | None]:
+        """Wait until there is memory for a photo of a width and height, and hold it.
+
+        Yields:
+            The side of the tiles to paint it in, in pixels; None to paint it whole.
+        """
+        width, height = self.controls.painted(self.controls.fitted(size))
+        pictures = PICTURE_BYTES * max(math.prod(size), width * height)
+        whole = COPIES * pictures + width * height * self.bytes_per_pixel
+        if whole <= self.budget.total:
+            with self.budget.reserve(whole):
+                yield None
+            return
+        with self.budget.reserve(self.budget.total):
+            left = max(0, self.budget.total - pictures) // self.threads
+            side = math.isqrt(left // (BESIDE * self.bytes_per_pixel + COPIES * PICTURE_BYTES))
+            yield min(max(side, SMALLEST_SIDE), LARGEST_SIDE)
+
+    def __call__(self, photo: Image.Image, *, side: int | None = None) -> Image.Image:
+        """Repaint a photo.
+
+        Args:
+            photo: of any mode; one of mode RGB may become the result.
+            side: of the tiles to paint it in, in pixels; None paints it whole.
+
+        Returns:
+            RGB, or RGBA with the photo's transparency, of the size that the controls ask for.
+
+        Raises:
+            ImageError: the photo has no colours, or cannot be computed.
+            ModelError: a model cannot paint tiles.
+        """
+        photo, alpha = split_alpha(photo)
+        photo = self.controls.fit(photo)
+        if self.controls.stroke_scale == 1:
+            self._paint(photo, side=side, controls=self.controls)
+        else:
+            self._paint_scaled(photo, side=side)
+        if alpha is not None:
+            photo.putalpha(self.controls.fit(alpha))
+        return photo
+
+    def _paint(self, picture: Image.Image, *, side: int | None, controls: Controls) -> None:
+        """Put the result in the place of an RGB picture."""
+        if side is None:
+            pixels = np.asarray(picture)
+            painted = _mixed([(style(pixels), weight) for style, weight in self.styles])
+            result = controls.finish(pixels, painted, top=0, height=picture.height)
+            picture.paste(Image.fromarray(result))
+            return
+
+        def finish(photo: Pixels, painting: Pixels, top: int) -> Pixels:
+            return controls.finish(photo, painting, top=top, height=picture.height)
+
+        brush = _blended(
+            [(style.brush(picture, side=side), weight) for style, weight in self.styles]
+        )
+        with ThreadPoolExecutor(self.threads) as threads:
+            repaint(picture, brush, side=side, finish=finish, threads=threads)
+
+    def _paint_scaled(self, picture: Image.Image, *, side: int | None) -> None:
+        """Paint at another size, and put that, brought back to its own, in the picture's place."""
+        small = picture.resize(
+            self.controls.painted(picture.size), Image.Resampling.LANCZOS, reducing_gap=3
+        )
+        self._paint(small, side=side, controls=Controls())
+        rows = picture.height if side is None else side
+        width, height = picture.size
+        for top in range(0, height, rows):
+            bottom = min(height, top + rows)
+            across, down = small.width, small.height / height
+            painting = small.resize(
+                (width, bottom - top),
+                Image.Resampling.BICUBIC,
+                box=(0, top * down, across, bottom * down),
+            )
+            photo = np.asarray(picture.crop((0, top, width, bottom)))
+            result = self.controls.finish(photo, np.asarray(painting), top=top, height=height)
+            picture.paste(Image.fromarray(result), (0, top))
+
+
+def _blended(brushes: Sequence[tuple[Brush, float]]) -> Brush:
+    """Return what paints with all of some brushes, and mixes what they paint."""
+    if len(brushes) == 1:
+        return brushes[0][0]
+    multiple = math.lcm(*(brush.multiple for brush, _ in brushes))
+
+    def rounded(most: int) -> int:
+        return math.ceil(most / multiple) * multiple
+
+    return Brush(
+        lambda part: _mixed([(brush.paint(part), weight) for brush, weight in brushes]),
+        halo=rounded(max(brush.halo for brush, _ in brushes)),
+        feather=rounded(max(brush.feather for brush, _ in brushes)),
+        multiple=multiple,
+    )
+
+
+def _mixed(paintings: Sequence[tuple[Pixels, float]]) -> Pixels:
+    if len(paintings) == 1:
+        return paintings[0][0]
+    total = np.zeros(paintings[0][0].shape, np.float32)
+    for painting, weight in paintings:
+        total += np.float32(weight) * painting
+    return np.rint(total).astype(np.uint8)

@@ -1,0 +1,157 @@
+"""Repainting a picture tile by tile, the result taking the place of the picture.
+
+A picture of 100 megapixels is 400 MB in Pillow's hands; a second one need not fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Pixels: TypeAlias = NDArray[np.uint8]
+"""uint8 H×W×3, RGB."""
+
+Finish = Callable[[Pixels, Pixels, int], Pixels]
+"""Makes rows of the result out of rows of the picture, those painted, and the first's number."""
+
+
+@dataclass(frozen=True)
+class Brush:
+    """Repaints parts of one picture so that they fit together."""
+
+    paint: Callable[[Pixels], Pixels]
+    """Repaints a part, with whatever it knows of the whole."""
+    halo: int
+    """Pixels around a part that are repainted with it, and thrown away."""
+    feather: int
+    """Pixels by which neighbouring parts overlap to be blended; 0 where they agree anyway."""
+    multiple: int
+    """What the places of parts are divisible by, as are halo and feather."""
+
+
+class Span(NamedTuple):
+    """Rows or columns: those a tile gives, and those it is painted from."""
+
+    start: int
+    stop: int
+    first: int
+    last: int
+
+
+def spans(length: int, *, side: int, brush: Brush) -> list[Span]:
+    """Cut rows or columns into tiles that overlap by the feather.
+
+    Args:
+        length: how many there are.
+        side: of a tile with its feather and halos, at most.
+        brush: what paints the tiles.
+    """
+    core = (side - 2 * brush.halo - brush.feather) // brush.multiple * brush.multiple
+    core = max(core, brush.feather, brush.multiple)
+    found = []
+    for start in range(0, length, core):
+        stop = min(length, start + core + brush.feather)
+        first, last = max(0, start - brush.halo), min(length, stop + brush.halo)
+        found.append(Span(start, stop, first, last))
+        if stop == length:
+            break
+    return found
+
+
+def repaint(
+    picture: Image.Image, brush: Brush, *, side: int, finish: Finish, threads: Executor
+) -> None:
+    """Put the result of a picture in its place, band by band.
+
+    Args:
+        picture: RGB; becomes the result.
+        brush: repaints its parts.
+        side: of the tiles that are painted, in pixels, at most.
+        finish: makes the result out of the picture and what is painted.
+        threads: paints tiles of a band at the same time.
+    """
+    width, height = picture.size
+    columns = spans(width, side=side, brush=brush)
+    above = np.empty((0, width, 3), np.uint8)  # rows of the picture that are overwritten already
+    overlap = above  # rows painted with the band before
+    for rows in spans(height, side=side, brush=brush):
+        here = np.asarray(picture.crop((0, rows.start, width, rows.last)))
+        band = np.concatenate([above[len(above) - (rows.start - rows.first) :], here])
+        painted = _paint_band(band, brush, columns=columns, threads=threads)
+        painted = painted[rows.start - rows.first : rows.stop - rows.first]
+        if len(overlap):
+            _blend(painted[: brush.feather], overlap, axis=0)
+        done = rows.stop if rows.stop == height else rows.stop - brush.feather
+        count = done - rows.start
+        result = finish(here[:count], painted[:count], rows.start)
+        picture.paste(Image.fromarray(result), (0, rows.start))
+        overlap = painted[count:]
+        kept = done - rows.first
+        above = band[max(0, kept - brush.halo) : kept].copy()
+
+
+def _paint_band(band: Pixels, brush: Brush, *, columns: list[Span], threads: Executor) -> Pixels:
+    """Repaint all of some rows, tile by tile."""
+    painted = np.empty_like(band)
+    tiles = threads.map(lambda span: brush.paint(_part(band, span)), columns)
+    for index, (span, tile) in enumerate(zip(columns, tiles, strict=True)):
+        tile = tile[:, span.start - span.first : span.stop - span.first].copy()
+        if index and brush.feather:
+            overlap = painted[:, span.start : span.start + brush.feather]
+            _blend(tile[:, : brush.feather], overlap, axis=1)
+        painted[:, span.start : span.stop] = tile
+    return painted
+
+
+def _part(band: Pixels, span: Span) -> Pixels:
+    return np.ascontiguousarray(band[:, span.first : span.last])
+
+
+def _blend(after: Pixels, before: Pixels, *, axis: int) -> None:
+    """Go evenly from what was painted before to what was painted after, in the latter's place."""
+    count = after.shape[axis]
+    shape = [1, 1, 1]
+    shape[axis] = count
+    weights = ((np.arange(count, dtype=np.float32) + 0.5) / count).reshape(shape)
+    mixed = before + weights * (after.astype(np.float32) - before)
+    after[...] = np.rint(mixed)
+
+
+def sample_rows(picture: Image.Image, *, stride: int) -> Pixels:
+    """Return every stride-th row of an RGB picture, without a copy of the others."""
+    width, height = picture.size
+    rows = (picture.crop((0, row, width, row + 1)) for row in range(0, height, stride))
+    return np.concatenate([np.asarray(row) for row in rows])
+
+
+def mosaic(picture: Image.Image, *, height: int, width: int, patch: int) -> Pixels:
+    """Put together patches from all over an RGB picture, unscaled, in a fixed order.
+
+    Args:
+        picture: of any size.
+        height: of the mosaic.
+        width: of the mosaic.
+        patch: side of the patches, in pixels.
+    """
+    canvas = Image.new("RGB", (width, height))
+    places = [(x, y) for y in range(0, height, patch) for x in range(0, width, patch)]
+    for place, (across, down) in zip(places, _scattered(len(places)), strict=True):
+        left, top = (
+            round(share * max(0, side - patch))
+            for share, side in zip((across, down), picture.size, strict=True)
+        )
+        canvas.paste(picture.crop((left, top, left + patch, top + patch)), place)
+    return np.asarray(canvas)
+
+
+def _scattered(count: int) -> Iterator[tuple[float, float]]:
+    """Yield points in the unit square that cover it evenly (Roberts's R2 sequence)."""
+    plastic = 1.32471795724474602596
+    for index in range(1, count + 1):
+        yield (0.5 + index / plastic) % 1, (0.5 + index / plastic**2) % 1

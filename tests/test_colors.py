@@ -1,0 +1,120 @@
+"""Colours of pictures of any mode and profile."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from faststyle.colors import split_alpha, srgb_profile
+from faststyle.errors import ImageError
+from tests.conftest import blotches, pixels
+
+
+def _grey_profile() -> bytes:
+    """Write an ICC profile of greys whose tone is linear, the least that one can be."""
+    tags = {
+        b"desc": b"desc" + bytes(4) + (5).to_bytes(4, "big") + b"grey\0" + bytes(78),
+        b"wtpt": b"XYZ " + bytes(4) + b"\x00\x00\xf6\xd6\x00\x01\x00\x00\x00\x00\xd3\x2d",
+        b"kTRC": b"curv" + bytes(4) + bytes(4),
+        b"cprt": b"text" + bytes(4) + b"none\0",
+    }
+    place, table, content = 128 + 4 + 12 * len(tags), b"", b""
+    for name, value in tags.items():
+        value += bytes(-len(value) % 4)
+        table += name + (place + len(content)).to_bytes(4, "big") + len(value).to_bytes(4, "big")
+        content += value
+    size = (place + len(content)).to_bytes(4, "big")
+    header = size + bytes(4) + b"\x02\x10\x00\x00" + b"mntrGRAYXYZ " + bytes(12) + b"acsp"
+    header += bytes(28) + b"\x00\x00\xf6\xd6\x00\x01\x00\x00\x00\x00\xd3\x2d"
+    return header.ljust(128, b"\0") + len(tags).to_bytes(4, "big") + table + content
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "CMYK", "YCbCr", "I;16", "F"])
+def test_split_alpha_finds_the_colors_of_every_mode(mode: str) -> None:
+    if mode == "I;16":
+        picture = Image.fromarray(np.full((4, 4), 0x8000, np.uint16))
+    elif mode == "F":
+        picture = Image.fromarray(np.full((4, 4), 0.5, np.float32))
+    else:
+        picture = Image.new("RGB", (4, 4), (128, 128, 128))
+        picture = picture.quantize(8) if mode == "P" else picture.convert(mode)
+    colors, alpha = split_alpha(picture)
+    assert colors.mode == "RGB"
+    assert alpha is None
+    if mode != "1":
+        assert np.abs(np.asarray(colors).astype(int) - 128).max() <= 2
+
+
+def test_a_dark_picture_of_16_bits_stays_dark() -> None:
+    colors, _ = split_alpha(Image.fromarray(np.full((4, 4), 200, np.uint16)))
+    assert colors.getpixel((0, 0)) == (1, 1, 1)
+
+
+def test_a_mode_without_colors_is_refused() -> None:
+    with pytest.raises(ImageError, match="mode La has no colours"):
+        split_alpha(Image.new("La", (2, 2)))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "P"])
+def test_split_alpha_finds_transparency(mode: str) -> None:
+    picture = Image.new("RGBA", (2, 1), (10, 200, 30, 255))
+    picture.putpixel((1, 0), (10, 200, 30, 0))
+    if mode == "P":
+        picture = Image.new("P", (2, 1))
+        picture.putpalette([10, 200, 30, 10, 200, 30])
+        picture.putpixel((1, 0), 1)
+        picture.info["transparency"] = 1
+    elif mode != "RGBA":
+        picture = picture.convert(mode)
+    colors, alpha = split_alpha(picture)
+    assert colors.mode == "RGB"
+    assert alpha is not None
+    assert [alpha.getpixel((x, 0)) for x in (0, 1)] == [255, 0]
+
+
+def test_a_picture_of_srgb_is_returned_itself() -> None:
+    picture = Image.fromarray(blotches(4, 4))
+    picture.info["icc_profile"] = srgb_profile()
+    assert split_alpha(picture)[0] is picture
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_colors_are_converted_by_their_profile(mode: str) -> None:
+    lab = ImageCms.createProfile("LAB")
+    srgb = ImageCms.createProfile("sRGB")
+    assert lab and srgb
+    picture = Image.fromarray(blotches(16, 16)).convert(mode)
+    picture.info["icc_profile"] = _swapped_profile()
+    before = pixels(picture).copy()
+    colors, _ = split_alpha(picture)
+    assert np.abs(pixels(colors).astype(int) - before[..., [1, 0, 2]]).max() <= 3
+    assert np.array_equal(pixels(picture), before)
+
+
+def test_greys_are_converted_by_their_profile() -> None:
+    picture = Image.new("L", (4, 4), 55)
+    picture.info["icc_profile"] = _grey_profile()
+    colors, _ = split_alpha(picture)
+    red, green, blue = np.asarray(colors)[0, 0].tolist()
+    assert red == green == blue
+    assert 120 < red < 136  # a linear 55 / 255 is 128 in sRGB
+
+
+@pytest.mark.parametrize("profile", [b"", b"rubbish", srgb_profile()[:100], _grey_profile()])
+def test_a_profile_that_does_not_fit_is_left_out(profile: bytes) -> None:
+    picture = Image.fromarray(blotches(8, 8))
+    picture.info["icc_profile"] = profile
+    assert np.array_equal(pixels(split_alpha(picture)[0]), blotches(8, 8))
+
+
+def _swapped_profile() -> bytes:
+    """Write the profile of sRGB with the primaries of red and green exchanged."""
+    profile = bytearray(srgb_profile())
+    count = int.from_bytes(profile[128:132], "big")
+    entries = {
+        bytes(profile[start : start + 4]): start for start in range(132, 132 + 12 * count, 12)
+    }
+    red, green = entries[b"rXYZ"], entries[b"gXYZ"]
+    profile[red : red + 4], profile[green : green + 4] = b"gXYZ", b"rXYZ"
+    return bytes(profile).replace(b"s\0R\0G\0B", b"r\0G\0R\0B").replace(b"sRGB", b"rGRB")

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from faststyle.errors import InputError
+from faststyle.inputs import Naming, find_places, plan
+
+
+def _touch(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def _plan(tmp_path: Path, *names: str, ending: str = "", suffix: str = "") -> dict[str, str]:
+    """Return which result each picture gets, both relative to the test's folder."""
+    places = find_places([str(tmp_path / name) for name in names])
+    naming = Naming(ending=ending, suffix=suffix)
+    return {
+        str(job.source.relative_to(tmp_path)): str(job.destination.relative_to(tmp_path / "out"))
+        for job in plan(places, tmp_path / "out", naming=naming)
+    }
+
+
+def test_a_folder_keeps_its_layout(tmp_path: Path) -> None:
+    _touch(tmp_path, "in/a.png", "in/a.jpg", "in/sub/a.png", "in/sub dir/ü 🎨.webp", "in/-x.jpg")
+    planned = _plan(tmp_path, "in")
+    assert planned == {name: name.removeprefix("in/") for name in planned}
+    assert len(planned) == 5
+
+
+def test_several_folders_get_one_each(tmp_path: Path) -> None:
+    _touch(tmp_path, "one/a.png", "two/a.png", "b.png")
+    assert _plan(tmp_path, "one", "two", "b.png") == {
+        "one/a.png": "one/a.png",
+        "two/a.png": "two/a.png",
+        "b.png": "b.png",
+    }
+
+
+def test_photos_and_folders_of_one_name_do_not_meet(tmp_path: Path) -> None:
+    _touch(tmp_path, "x/in/a.png", "y/in/a.png", "x/b.png", "y/b.png")
+    assert _plan(tmp_path, "x/in", "y/in", "x/b.png", "y/b.png") == {
+        name: name for name in ("x/in/a.png", "y/in/a.png", "x/b.png", "y/b.png")
+    }
+    with pytest.raises(InputError, match="named twice"):
+        _plan(tmp_path, "x/in", "x/in")
+
+
+def test_a_pattern_keeps_the_layout_below_its_fixed_part(tmp_path: Path) -> None:
+    _touch(tmp_path, "in/a.jpg", "in/b.png", "in/sub/deep/c.jpg", "in/out.txt", "out/in/d.jpg")
+    assert _plan(tmp_path, "in/**/*.jpg") == {
+        "in/a.jpg": "a.jpg",
+        "in/sub/deep/c.jpg": "sub/deep/c.jpg",
+    }
+    assert _plan(tmp_path, "**/*.jpg") == {
+        "in/a.jpg": "in/a.jpg",
+        "in/sub/deep/c.jpg": "in/sub/deep/c.jpg",
+    }
+
+
+def test_a_photo_whose_name_is_a_pattern_is_a_photo(tmp_path: Path) -> None:
+    _touch(tmp_path, "a[1].jpg", "a1.jpg")
+    assert _plan(tmp_path, "a[1].jpg") == {"a[1].jpg": "a[1].jpg"}
+
+
+@pytest.mark.parametrize("suffix", ["", "_wave"])
+def test_no_two_results_meet_in_another_format(tmp_path: Path, suffix: str) -> None:
+    names = [
+        *("a.jpg", "b.jpg", "b.png", "b.WEBP", "c.jpg", "c.JPG", "c.jPg", "d.png", "d.png.jpg"),
+        *("b.jpg.webp", "e.PNG"),
+    ]
+    _touch(tmp_path / "in", *names)
+    planned = _plan(tmp_path, "in", ending=".png", suffix=suffix)
+    assert len(planned) == len(names)
+    assert len({name.lower() for name in planned.values()}) >= len(names) - 2  # a.jpg and a.JPG
+    assert len(set(planned.values())) == len(names)
+    assert planned["in/a.jpg"] == f"a{suffix}.png"
+    assert planned["in/d.png"] == f"d{suffix}.png"
+    assert planned["in/b.jpg"] == f"b.jpg_{suffix}.png"
+    assert planned["in/c.jpg"] == f"c.jpg{suffix}.png"
+
+
+def test_a_suffix_comes_before_the_ending(tmp_path: Path) -> None:
+    _touch(tmp_path, "in/a.b.jpg")
+    assert _plan(tmp_path, "in", suffix="_x") == {"in/a.b.jpg": "a.b_x.jpg"}
+
+
+def test_names_are_read_as_they_are_needed(tmp_path: Path) -> None:
+    _touch(tmp_path, *(f"in/{index}.jpg" for index in range(5)))
+    jobs = plan(find_places([str(tmp_path / "in")]), tmp_path / "out", naming=Naming())
+    next(jobs)
+    _touch(tmp_path, "out/0.jpg")
+    assert len(list(jobs)) == 4
+
+
+def test_results_within_the_folder_are_left_out(tmp_path: Path) -> None:
+    _touch(tmp_path, "a.png", "out/a.png")
+    assert _plan(tmp_path, ".") == {"a.png": "a.png"}
+
+
+@pytest.mark.parametrize(
+    ("names", "output", "message"),
+    [
+        (["in"], "in", "is the folder of the photos"),
+        (["in"], "in/a.png", "is a file; name a folder"),
+        (["none.jpg"], "out", r"none\.jpg: no such file or folder"),
+    ],
+)
+def test_what_cannot_work_is_refused(
+    tmp_path: Path, names: list[str], output: str, message: str
+) -> None:
+    _touch(tmp_path, "in/a.png")
+    with pytest.raises(InputError, match=message):
+        plan(
+            find_places([str(tmp_path / name) for name in names]),
+            tmp_path / output,
+            naming=Naming(),
+        )

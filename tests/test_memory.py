@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from faststyle import memory
+from faststyle.errors import MemoryLimitError
+from faststyle.memory import Budget, available, parse_size, resident
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1GB", 10**9), ("1.5 gib", 3 * 2**29), ("800MB", 8 * 10**8), ("123", 123), ("2kB", 2000)],
+)
+def test_sizes_are_read(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GB", "-1GB", "1 potato", "0", "1e9"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(MemoryLimitError, match="--memory"):
+        parse_size(text)
+
+
+def test_what_there_is_makes_sense() -> None:
+    assert 2**24 < available() < 2**46
+    before = resident()
+    block = bytearray(2**26)
+    assert before == 0 or resident() - before > 2**25
+    assert block
+
+
+def test_a_container_has_its_own_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "CONTROL_GROUP", tmp_path)
+    (tmp_path / "memory.max").write_text("100000000\n")
+    (tmp_path / "memory.current").write_text("40000000\n")
+    assert available() == 60_000_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert available() > 60_000_000
+
+
+def test_who_asks_for_what_is_taken_waits() -> None:
+    budget = Budget(10)
+    entered = threading.Event()
+
+    def ask() -> None:
+        with budget.reserve(1000):  # no more than all of it
+            entered.set()
+
+    waiting = threading.Thread(target=ask)
+    with budget.reserve(4), budget.reserve(5):
+        waiting.start()
+        assert not entered.wait(0.2)
+    waiting.join(60)
+    assert entered.is_set()
+
+
+def test_what_is_held_is_given_back_after_a_failure() -> None:
+    budget = Budget(10)
+    with pytest.raises(RuntimeError), budget.reserve(10):
+        raise RuntimeError
+    with budget.reserve(10):
+        pass

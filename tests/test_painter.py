@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import faststyle
+from faststyle.contract import ModelCard
+from faststyle.controls import Controls
+from faststyle.errors import ControlError, ModelError
+from faststyle.painter import LARGEST_SIDE, SMALLEST_SIDE, Painter, Weighted
+from faststyle.tiles import Brush, Pixels
+from tests.conftest import blotches, pixels
+
+PLENTY = 10**9
+
+
+class Flat:
+    """Paints everything in one grey, darker from part to part."""
+
+    card = ModelCard(style="flat")
+
+    def __init__(self, level: int, *, bytes_per_pixel: int = 100) -> None:
+        self.level = level
+        self.bytes_per_pixel = bytes_per_pixel
+        self.seen: list[tuple[int, ...]] = []
+
+    def __call__(self, image: Pixels) -> Pixels:
+        self.seen.append(image.shape)
+        return np.full_like(image, self.level)
+
+    def brush(self, picture: Image.Image, *, side: int) -> Brush:
+        assert picture.mode == "RGB"
+        assert side <= LARGEST_SIDE
+        return Brush(self, halo=0, feather=0, multiple=1)
+
+
+def _painter(*styles: Weighted, controls: Controls | None = None, memory: int = PLENTY) -> Painter:
+    return Painter(styles, controls=controls or Controls(), memory=memory)
+
+
+def _open(path: Path) -> Painter:
+    return _painter(Weighted(faststyle.load(path, device="cpu", threads=1), 1))
+
+
+def test_styles_are_blended_by_their_shares() -> None:
+    painter = _painter(Weighted(Flat(100), 3), Weighted(Flat(200), 1))
+    for side in (None, 16):
+        result = painter(Image.new("RGB", (30, 20)), side=side)
+        assert result.getextrema() == ((125, 125),) * 3
+
+
+def test_a_style_without_a_share_is_not_painted() -> None:
+    unused = Flat(7)
+    assert _painter(Weighted(Flat(9), 1), Weighted(unused, 0))(Image.new("RGB", (5, 5))).getpixel(
+        (0, 0)
+    ) == (9, 9, 9)
+    assert not unused.seen
+
+
+@pytest.mark.parametrize("shares", [(0.0,), (1.0, -0.5), (float("nan"),)])
+def test_shares_that_make_no_sense_are_refused(shares: tuple[float, ...]) -> None:
+    with pytest.raises(ControlError, match="--style: "):
+        _painter(*(Weighted(Flat(1), share) for share in shares))
+
+
+def test_transparency_is_kept_and_scaled() -> None:
+    photo = Image.fromarray(blotches(20, 40))
+    photo.putalpha(Image.linear_gradient("L").resize((40, 20)))
+    alpha = pixels(photo.getchannel("A"))
+    result = _painter(Weighted(Flat(1), 1))(photo)
+    assert result.mode == "RGBA"
+    assert np.array_equal(pixels(result.getchannel("A")), alpha)
+    small = _painter(Weighted(Flat(1), 1), controls=Controls(max_side=10))(photo)
+    assert (small.mode, small.size) == ("RGBA", (10, 5))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "CMYK", "I;16"])
+def test_photos_of_every_mode_are_painted(mode: str) -> None:
+    photo = Image.new(mode, (9, 7))
+    assert _painter(Weighted(Flat(50), 1))(photo).convert("RGB").getpixel((3, 3)) == (50, 50, 50)
+
+
+@pytest.mark.parametrize("side", [None, 16])
+def test_larger_strokes_are_painted_smaller_and_brought_back(side: int | None) -> None:
+    style = Flat(80)
+    controls = Controls(stroke_scale=2, strength=0.5)
+    result = _painter(Weighted(style, 1), controls=controls)(Image.new("RGB", (61, 40)), side=side)
+    assert result.size == (61, 40)
+    assert result.getextrema() == ((40, 40),) * 3
+    assert max(shape[1] for shape in style.seen) <= 30
+
+
+def test_scaled_strokes_lie_the_same_in_tiles(fast_models: Mapping[str, Path]) -> None:
+    style = faststyle.load(fast_models["fp32"], device="cpu", threads=1)
+    painter = _painter(Weighted(style, 1), controls=Controls(stroke_scale=1.5))
+    photo = Image.fromarray(blotches(300, 290))
+    whole, tiled = painter(photo.copy()), painter(photo.copy(), side=160)
+    assert np.abs(pixels(whole).astype(int) - pixels(tiled)).max() <= 2
+
+
+def test_a_photo_that_fits_is_painted_whole_and_a_larger_one_in_tiles() -> None:
+    painter = _painter(Weighted(Flat(1, bytes_per_pixel=1000), 1), memory=2 * 10**8)
+    with painter.room((300, 300)) as side:
+        assert side is None
+    with painter.room((600, 600)) as side:
+        assert side is not None
+        assert SMALLEST_SIDE <= side < 600
+        assert 2000 * side**2 < 2 * 10**8
+    with painter.room((60_000, 60_000)) as side:
+        assert side == SMALLEST_SIDE
+
+
+@pytest.mark.parametrize("kind", ["fp32", "fp16", "context", "int8"])
+def test_tiles_of_a_network_with_a_small_copy_are_as_the_whole(
+    fast_models: Mapping[str, Path], kind: str
+) -> None:
+    painter = _open(fast_models[kind])
+    photo = Image.fromarray(blotches(450, 511))
+    whole, tiled = painter(photo.copy()), painter(photo.copy(), side=256)
+    difference = np.abs(pixels(whole).astype(int) - pixels(tiled))
+    assert difference.mean() < 0.1
+    assert difference.max() <= (1 if kind in ("fp32", "context") else 4)
+
+
+def test_tiles_of_a_network_with_instance_normalization_show_no_border(model_path: Path) -> None:
+    painter = _open(model_path)
+    photo = Image.fromarray(blotches(600, 700))
+    whole = pixels(painter(photo.copy())).astype(int)
+    tiled = pixels(painter(photo.copy(), side=320)).astype(int)
+    assert np.abs(tiled - whole).mean() < 6
+    for axis in (0, 1):
+        steps = np.abs(np.diff(tiled, axis=axis)).mean((1 - axis, 2))
+        expected = np.abs(np.diff(whole, axis=axis)).mean((1 - axis, 2))
+        assert (steps - expected).max() < 0.5
+
+
+def test_a_file_too_old_for_tiles_says_so(fast_models: Mapping[str, Path], tmp_path: Path) -> None:
+    content = fast_models["fp32"].read_bytes().replace(b"small_copy", b"small_cupy")
+    (tmp_path / "old.onnx").write_bytes(content)
+    painter = _open(tmp_path / "old.onnx")
+    photo = Image.fromarray(blotches(300, 300))
+    painter(photo.copy())
+    with pytest.raises(ModelError, match=r"old\.onnx: too old .*export it again"):
+        painter(photo, side=256)
