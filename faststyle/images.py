@@ -111,7 +111,8 @@ class Result:
 
 def allow_pixels(most: int) -> None:
     """Let Pillow open pictures of so many pixels, in this whole process."""
-    Image.MAX_IMAGE_PIXELS = most  # it warns from there on, and refuses twice as many
+    # It warns from there on, and refuses twice as many.
+    Image.MAX_IMAGE_PIXELS = max(most, Image.MAX_IMAGE_PIXELS or 0)
 
 
 def open_picture(

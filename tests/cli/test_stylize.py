@@ -1,13 +1,22 @@
 from __future__ import annotations
 
+import csv
+import io
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 
 from faststyle.cli import main
 from faststyle.images import open_picture
-from tests.conftest import Paint
+from tests.conftest import Paint, pixels
 
 
 def _stylize(source: Path, output: Path | str, model: Path, *options: str) -> int:
@@ -122,3 +131,162 @@ def test_a_device_that_is_not_there_is_one_line(
     status = _stylize(paint("p.jpg"), tmp_path / "o.jpg", model_path, "--device", "directml")
     assert status == 1
     assert "--device directml" in _one_line(capsys)
+
+
+def _folder(paint: Paint, *names: str) -> None:
+    for seed, name in enumerate(names):
+        paint(f"in/{name}", seed=seed)
+
+
+def test_failures_are_listed_at_the_end_and_in_the_report(
+    paint: Paint, tmp_path: Path, model_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _folder(paint, "a.jpg")
+    for name in ("bad.jpg", "wörse, much.png"):
+        (tmp_path / "in" / name).write_text("not a picture")
+    report = tmp_path / "new" / "failures.csv"
+    assert _stylize(tmp_path / "in", tmp_path / "out", model_path, "--report", str(report)) == 1
+    *_, first, second, counts = capsys.readouterr().err.splitlines()
+    assert "not a picture" in first
+    assert "not a picture" in second
+    assert counts == "1 stylized, 2 failed"
+    with open(report, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert sorted(row["file"] for row in rows) == [
+        str(tmp_path / "in" / name) for name in ("bad.jpg", "wörse, much.png")
+    ]
+    assert all("not a picture" in row["error"] for row in rows)
+
+
+def test_a_dry_run_says_what_would_be_written_and_writes_nothing(
+    paint: Paint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _folder(paint, "a.jpg", "sub/b.png")
+    paint("out/sub/b.webp")
+    arguments = ["-o", str(tmp_path / "out"), "--model", "missing.onnx", "--format", "webp"]
+    assert main(["stylize", str(tmp_path / "in"), *arguments, "--dry-run"]) == 0
+    assert sorted(capsys.readouterr().out.splitlines()) == [
+        f"{tmp_path}/in/a.jpg -> {tmp_path}/out/a.webp",
+        f"{tmp_path}/in/sub/b.png -> {tmp_path}/out/sub/b.webp (exists, skipped)",
+    ]
+    assert not (tmp_path / "out" / "a.webp").exists()
+
+
+def test_several_inputs_in_another_format_with_a_suffix(
+    paint: Paint, tmp_path: Path, model_path: Path
+) -> None:
+    _folder(paint, "a.jpg", "b.png")
+    photo = paint("-c.jpg")
+    output = ["-o", str(tmp_path / "out"), "--model", str(model_path)]
+    naming = ["--format", "webp", "--suffix", "_x", "--quality", "50"]
+    assert main(["stylize", *output, *naming, "--", str(tmp_path / "in"), str(photo)]) == 0
+    written = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.*"))
+    assert written == ["-c_x.webp", "in/a_x.webp", "in/b_x.webp"]
+
+
+@pytest.mark.parametrize("named", ["photo.jpg", "-"])
+@pytest.mark.parametrize("ending", ["", "jpg"])
+def test_standard_input_and_output(
+    paint: Paint, tmp_path: Path, model_path: Path, named: str, ending: str
+) -> None:
+    photo = paint("photo.jpg")
+    command = [sys.executable, "-m", "faststyle", "stylize", named, "-o", "-"]
+    result = subprocess.run(
+        [*command, "--model", str(model_path), *(["--format", ending] if ending else [])],
+        input=photo.read_bytes(),
+        capture_output=True,
+        cwd=tmp_path,
+        check=True,
+    )
+    with Image.open(io.BytesIO(result.stdout)) as stylized:
+        assert stylized.format == ("JPEG" if ending else "PNG")
+        assert stylized.size == (56, 40)
+
+
+def test_the_controls_reach_the_result(paint: Paint, tmp_path: Path, model_path: Path) -> None:
+    photo = paint("photo.png")
+    mask = tmp_path / "mask.png"
+    Image.new("L", (3, 3), 0).save(mask)
+    for number, controls in enumerate((["--strength", "0"], ["--mask", str(mask)])):
+        result = tmp_path / f"{number}.png"
+        assert _stylize(photo, result, model_path, *controls) == 0
+        assert np.array_equal(pixels(open_picture(result)), pixels(open_picture(photo)))
+    result = tmp_path / "small.png"
+    assert _stylize(photo, result, model_path, "--max-side", "14", "--keep-colors") == 0
+    assert open_picture(result).size == (14, 10)
+
+
+def test_styles_are_blended(paint: Paint, tmp_path: Path) -> None:
+    photo = paint("photo.png")
+    painted: dict[str, NDArray[np.float64]] = {}
+    for blend in ("wave", "starry_night", "wave:1,starry_night:3", "wave:1,starry_night:0"):
+        result = tmp_path / f"{len(painted)}.png"
+        assert main(["stylize", str(photo), "-o", str(result), "--style", blend]) == 0
+        painted[blend] = pixels(open_picture(result)).astype(float)
+    mixed = (painted["wave"] + 3 * painted["starry_night"]) / 4
+    assert np.abs(painted["wave:1,starry_night:3"] - mixed).max() <= 1
+    assert np.array_equal(painted["wave:1,starry_night:0"], painted["wave"])
+
+
+def test_a_photo_that_does_not_fit_is_painted_in_tiles(
+    paint: Paint, tmp_path: Path, fast_models: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("faststyle.cli.studio.LEAST_MEMORY", 0)
+    monkeypatch.setattr("faststyle.cli.studio.resident", lambda: 10**9)
+    photo = paint("photo.png", height=500, width=450)
+    whole, tiled = tmp_path / "whole.png", tmp_path / "tiled.png"
+    for result, memory in ((whole, "2GB"), (tiled, "1001MB")):
+        assert _stylize(photo, result, fast_models["fp32"], "--memory", memory) == 0
+    before, after = (pixels(open_picture(path)).astype(int) for path in (whole, tiled))
+    assert np.abs(before - after).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--strength", "2"], "--strength 2"),
+        (["--memory", "much"], "--memory much"),
+        (["--memory", "1MB"], "--memory 1MB: too little"),
+        (["--workers", "0"], "--workers 0"),
+        (["--quality", "0"], "--quality 0"),
+        (["--suffix", "a/b"], "--suffix a/b"),
+        (["--max-megapixels", "0.001"], "photo.jpg: 56×40 pixels"),
+        (["--max-megapixels", "0"], "--max-megapixels 0"),
+        (["--mask", "none.png"], "none.png: No such file"),
+    ],
+)
+def test_options_that_make_no_sense_are_one_line(
+    paint: Paint,
+    tmp_path: Path,
+    model_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    message: str,
+) -> None:
+    assert _stylize(paint("photo.jpg"), tmp_path / "out.jpg", model_path, *options) == 1
+    assert message in _one_line(capsys)
+    assert not (tmp_path / "out.jpg").exists()
+
+
+def test_a_killed_run_leaves_whole_files_and_the_next_completes_it(
+    paint: Paint, tmp_path: Path, model_path: Path
+) -> None:
+    names = [f"{index}.png" for index in range(24)]
+    for seed, name in enumerate(names):
+        paint(f"in/{name}", height=200, width=200, seed=seed)
+    arguments = ["stylize", str(tmp_path / "in"), "-o", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "faststyle", *arguments, "--model", str(model_path)]
+    killed = False
+    for count in (1, 6, 12):
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as run:
+            while run.poll() is None and len(list((tmp_path / "out").glob("*"))) < count:
+                time.sleep(0.001)
+            run.kill()
+        killed = killed or run.returncode == -signal.SIGKILL
+        for path in (tmp_path / "out").iterdir():
+            assert path.suffix in (".png", ".tmp")
+            if path.suffix == ".png":
+                assert open_picture(path).size == (200, 200)
+    assert killed
+    assert main([*arguments, "--model", str(model_path)]) == 0
+    assert {path.name for path in (tmp_path / "out").glob("*.png")} == set(names)
