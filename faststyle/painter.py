@@ -24,10 +24,7 @@ PICTURE_BYTES = 4
 COPIES = 4
 """Pictures of that kind there are at once, while one is painted whole."""
 
-BESIDE = 2
-"""How many times its own pixels a tile may take, with what is painted beside it."""
-
-SMALLEST_SIDE = 256
+SMALLEST_SIDE = 384
 """Side of the smallest tiles there are, in pixels, halos included."""
 
 LARGEST_SIDE = 2048
@@ -44,6 +41,10 @@ class Style(Protocol):
     @property
     def bytes_per_pixel(self) -> int:
         """Memory that repainting takes, for each pixel."""
+
+    @property
+    def bytes_per_tile_pixel(self) -> int:
+        """Memory that repainting a part takes, for each of its pixels."""
 
     def __call__(self, image: Pixels) -> Pixels:
         """Repaint uint8 H×W×3."""
@@ -91,6 +92,7 @@ class Painter:
         self.budget = Budget(memory)
         self.threads = threads
         self.bytes_per_pixel = max(style.bytes_per_pixel for style, _ in self.styles)
+        self.bytes_per_tile_pixel = max(style.bytes_per_tile_pixel for style, _ in self.styles)
 
     @contextmanager
     def room(self, size: tuple[int, int]) -> Iterator[int | None]:
@@ -108,7 +110,7 @@ class Painter:
             return
         with self.budget.reserve(self.budget.total):
             left = max(0, self.budget.total - pictures) // self.threads
-            side = math.isqrt(left // (BESIDE * self.bytes_per_pixel + COPIES * PICTURE_BYTES))
+            side = math.isqrt(left // (self.bytes_per_tile_pixel + COPIES * PICTURE_BYTES))
             yield min(max(side, SMALLEST_SIDE), LARGEST_SIDE)
 
     def __call__(self, photo: Image.Image, *, side: int | None = None) -> Image.Image:

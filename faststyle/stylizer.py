@@ -31,14 +31,17 @@ from faststyle.tiles import Brush, mosaic, sample_rows
 Picture: TypeAlias = Image.Image | NDArray[np.uint8]
 """A PIL image of any mode, or uint8 H×W×3, RGB."""
 
-BYTES_PER_PIXEL = {"fast": 4, "quality": 4, "johnson": 60}
+BYTES_PER_PIXEL = {"fast": 8, "quality": 5, "johnson": 60}
 """Memory that a run takes, for each pixel and for each of the network's width, by preset."""
 
 MOST_BYTES_PER_PIXEL = 2000
 """Memory that a run of an unknown network is taken to need for each pixel."""
 
-FEATHER = 32
+FEATHER = 64
 """Pixels by which tiles overlap that do not agree by themselves."""
+
+BESIDE = 2
+"""How many times as wide as such a tile what is painted beside it is."""
 
 PATCH = 128
 """Side of the patches of the whole picture that are painted beside such tiles, in pixels."""
@@ -124,6 +127,12 @@ class Stylizer:
             return MOST_BYTES_PER_PIXEL
         return BYTES_PER_PIXEL[match[1]] * int(match[2])
 
+    @property
+    def bytes_per_tile_pixel(self) -> int:
+        """Memory that repainting a part of a picture takes, for each of its pixels."""
+        agree = self.card.normalization in ("none", "context")
+        return self.bytes_per_pixel * (1 if agree else 1 + BESIDE)
+
     def brush(self, picture: Image.Image, *, side: int) -> Brush:
         """Return what repaints parts of a picture so that they fit together.
 
@@ -146,7 +155,7 @@ class Stylizer:
             copy = _small_copy(picture)
             paint = partial(self._repaint_part, copy=copy)
             return Brush(paint, halo=halo, feather=0, multiple=multiple)
-        beside = mosaic(picture, height=side, width=side // PATCH * PATCH, patch=PATCH)
+        beside = mosaic(picture, height=side, width=BESIDE * side, patch=PATCH)
         paint = partial(self._repaint_beside, beside=beside)
         feather = math.ceil(FEATHER / multiple) * multiple
         return Brush(paint, halo=halo, feather=feather, multiple=multiple)
@@ -166,7 +175,8 @@ class Stylizer:
         """Repaint a part of a picture beside a mosaic of the whole."""
         # Between them its border is reflected, as networks do where a picture ends.
         bordered = np.pad(part, ((0, 0), (0, self.card.halo), (0, 0)), mode="reflect")
-        canvas = np.concatenate([bordered, beside[: len(part)]], axis=1)
+        rows = np.arange(len(part)) % len(beside)
+        canvas = np.concatenate([bordered, beside[rows]], axis=1)
         return self._run({INPUT: canvas[None]})[:, : part.shape[1]]
 
     @cached_property
