@@ -2,14 +2,14 @@
 
 python bench/networks.py --out DIR [--designs johnson fast ...]
     [--content DIR --styles FILE ... [--steps 1200] [--batch-size 4] [--crop-size 256]
-        [--style-weight 6] [--seed 0]]
+        [--style-weight 6] [--seed 0] [--start-from random] [--adam]]
     [--time [--threads N] [--rounds 10]]
     [--validation DIR --styles FILE ... --judge NAME=FILE:LAYER,LAYER ... [--photos 12]
         [--photo-side 256]]
 
 With --content, it trains each design on each painting from random weights by the bundled loss
 network, but for those whose model is in DIR/PAINTING/DESIGN already; so several processes can
-train different designs at the same time. With --time, it times all designs side by side, with
+train different designs at the same time. --adam trains all parameters by Adam. With --time, it times all designs side by side, with
 random weights; leave the machine alone meanwhile. With --judge, it measures what the trained
 models paint by other loss networks, VGG-19 in torchvision's layout of any width, and writes
 
@@ -34,6 +34,7 @@ from typing import NamedTuple
 import torch
 from design_report import Judged, average, draw_plot, print_markdown, read_times, write_losses
 from designs import DESIGNS
+from torch import nn
 
 from faststyle.benchmark import ROUNDS, benchmark, write_csv
 from faststyle.errors import DivergenceError
@@ -48,6 +49,7 @@ from faststyle.training.export import export_model, model_card
 from faststyle.training.graph import write_graph
 from faststyle.training.meter import Meter, Reading
 from faststyle.training.network import PRESETS, build_network
+from faststyle.training.optimizer import Optimizer
 from faststyle.training.trainer import Trainer, build_objective
 from faststyle.training.vgg import load_vgg
 
@@ -70,13 +72,31 @@ class Judge(NamedTuple):
     style_layers: tuple[str, ...]
 
 
-def train(config: TrainingConfig, folder: Path, *, device: torch.device) -> None:
+class AdamAlone(Optimizer):
+    """Adam for all parameters, to compare with."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__(network)
+        self.adam = torch.optim.Adam(network.parameters())
+
+    def step(self, *, learning_rate: float) -> None:
+        """Change the parameters by their gradients, and forget these."""
+        for group in self.adam.param_groups:
+            group["lr"] = learning_rate
+        self.adam.step()
+        self.adam.zero_grad(set_to_none=True)
+
+
+def train(
+    config: TrainingConfig, folder: Path, *, device: torch.device, adam: bool = False
+) -> None:
     """Train one network and export it.
 
     Args:
         config: what to learn; steps, batch size and style weight are given.
         folder: where to write the losses on the way and, last of all, the model.
         device: where to train.
+        adam: train all parameters by Adam.
 
     Raises:
         DivergenceError: the losses go astray.
@@ -90,6 +110,8 @@ def train(config: TrainingConfig, folder: Path, *, device: torch.device) -> None
         precision=choose_precision(config.precision, device=device),
     )
     trainer = Trainer(config, plan, objective=build_objective(config), device=device)
+    if adam:
+        trainer.optimizer = AdamAlone(trainer.network)
     photos = find_photos(Path(config.content))
     crops = PhotoCrops(photos.training, crop_size=config.crop_size, seed=config.seed)
     folder.mkdir(parents=True, exist_ok=True)
@@ -127,6 +149,7 @@ def train_all(
     styles: Sequence[Path],
     out: Path,
     device: torch.device,
+    adam: bool,
 ) -> None:
     """Train the designs on the paintings, but for what is trained already."""
     for style in styles:
@@ -137,7 +160,7 @@ def train_all(
             start = time.monotonic()
             config = replace(budget, style=str(style), preset=design)
             try:
-                train(config, folder, device=device)
+                train(config, folder, device=device, adam=adam)
             except DivergenceError as error:
                 print(f"{folder}: {error}", flush=True)
                 continue
@@ -273,6 +296,8 @@ def _options() -> argparse.Namespace:
     training.add_argument("--crop-size", type=int, default=DEFAULTS.crop_size)
     training.add_argument("--style-weight", type=float, default=6.0)
     training.add_argument("--seed", type=int, default=0)
+    training.add_argument("--start-from", default=START_RANDOM)
+    training.add_argument("--adam", action="store_true")
     timing = parser.add_argument_group("timing")
     timing.add_argument("--time", action="store_true")
     timing.add_argument("--threads", type=int, help="one for each core if left out")
@@ -294,7 +319,7 @@ def _budget_of(options: argparse.Namespace) -> TrainingConfig:
     return TrainingConfig(
         style="",
         content=str(options.content),
-        start_from=START_RANDOM,
+        start_from=options.start_from,
         style_weight=options.style_weight,
         crop_size=options.crop_size,
         minutes=None,
@@ -310,7 +335,14 @@ def main() -> None:
     designs, styles, out = options.designs, options.styles, options.out
     device = choose_device(options.device)
     if options.content:
-        train_all(_budget_of(options), designs=designs, styles=styles, out=out, device=device)
+        train_all(
+            _budget_of(options),
+            designs=designs,
+            styles=styles,
+            out=out,
+            device=device,
+            adam=options.adam,
+        )
     if options.time:
         time_designs(designs, table=out / TIMES, threads=options.threads, rounds=options.rounds)
     judged: list[Judged] = []
