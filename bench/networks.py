@@ -7,11 +7,11 @@ python bench/networks.py --out DIR [--designs johnson fast ...]
     [--validation DIR --styles FILE ... --judge NAME=FILE:LAYER,LAYER ... [--photos 12]
         [--photo-side 256]]
 
-With --content, it trains each design on each painting from random weights by the bundled loss
-network, but for those whose model is in DIR/PAINTING/DESIGN already; so several processes can
-train different designs at the same time. --adam trains all parameters by Adam. With --time, it times all designs side by side, with
-random weights; leave the machine alone meanwhile. With --judge, it measures what the trained
-models paint by other loss networks, VGG-19 in torchvision's layout of any width, and writes
+With --content, it trains each design on each painting by the bundled loss network, but for those
+whose model is in DIR/PAINTING/DESIGN already; so several processes can train different designs at
+the same time. --adam trains all parameters by Adam. With --time, it times all designs side by
+side, with random weights; leave the machine alone meanwhile. With --judge, it measures what the
+trained models paint by other loss networks, VGG-19 in torchvision's layout of any width, and writes
 
 - DIR/losses.csv: the mean losses over the photos, by painting, judge and design;
 - DIR/PAINTING/sheet.png: the first photos as each design paints them;
