@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Condition
+from threading import Condition, Lock
 
 from faststyle.errors import MemoryLimitError
 
@@ -104,12 +104,16 @@ class Budget:
         self.total = total
         self._left = total
         self._changed = Condition()
+        self._turn = Lock()
 
     @contextmanager
     def reserve(self, amount: int) -> Iterator[None]:
-        """Wait until so many bytes are free, or all of them, and hold them."""
+        """Wait until so many bytes are free, or all of them, and hold them.
+
+        Who asks for much is not passed by those who ask for little after it.
+        """
         amount = min(amount, self.total)
-        with self._changed:
+        with self._turn, self._changed:
             self._changed.wait_for(lambda: self._left >= amount)
             self._left -= amount
         try:

@@ -31,8 +31,11 @@ from faststyle.tiles import Brush, mosaic, sample_rows
 Picture: TypeAlias = Image.Image | NDArray[np.uint8]
 """A PIL image of any mode, or uint8 H×W×3, RGB."""
 
-BYTES_PER_PIXEL = {"fast": 8, "quality": 5, "johnson": 60}
-"""Memory that a run takes, for each pixel and for each of the network's width, by preset."""
+BYTES_OF_ENDS = 100
+"""Memory that a run takes for each pixel, however wide the network is."""
+
+BYTES_OF_WIDTH = {"fast": 6, "quality": 5, "johnson": 60}
+"""What it takes for each of the network's width besides, by preset."""
 
 MOST_BYTES_PER_PIXEL = 2000
 """Memory that a run of an unknown network is taken to need for each pixel."""
@@ -123,9 +126,9 @@ class Stylizer:
     def bytes_per_pixel(self) -> int:
         """Memory that repainting takes, for each pixel; never less, often more than it does."""
         match = re.fullmatch(r"(\w+) width (\d+)", self.card.preset)
-        if match is None or match[1] not in BYTES_PER_PIXEL:
+        if match is None or match[1] not in BYTES_OF_WIDTH:
             return MOST_BYTES_PER_PIXEL
-        return BYTES_PER_PIXEL[match[1]] * int(match[2])
+        return BYTES_OF_ENDS + BYTES_OF_WIDTH[match[1]] * int(match[2])
 
     @property
     def bytes_per_tile_pixel(self) -> int:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,24 @@ def test_what_is_held_is_given_back_after_a_failure() -> None:
         raise RuntimeError
     with budget.reserve(10):
         pass
+
+
+def test_who_asks_for_much_is_not_passed_by() -> None:
+    budget = Budget(10)
+    order = []
+
+    def ask(amount: int) -> None:
+        with budget.reserve(amount):
+            order.append(amount)
+
+    much, little = (threading.Thread(target=ask, args=(amount,)) for amount in (10, 1))
+    with budget.reserve(5):
+        much.start()
+        while not budget._turn.locked():
+            time.sleep(0.001)
+        little.start()
+        little.join(0.2)
+        assert not order
+    much.join(60)
+    little.join(60)
+    assert order == [10, 1]

@@ -124,7 +124,7 @@ def _configure_machine(group: argparse._ArgumentGroup) -> None:
         "--memory",
         metavar="SIZE",
         help="memory to keep to, such as 1GB; what does not fit is painted in tiles "
-        f"(default: {SHARE:.0%} of what is free)",
+        f"(default: {100 * SHARE:.0f} %% of what is free)",
     )
 
 

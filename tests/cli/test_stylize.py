@@ -290,3 +290,32 @@ def test_a_killed_run_leaves_whole_files_and_the_next_completes_it(
     assert killed
     assert main([*arguments, "--model", str(model_path)]) == 0
     assert {path.name for path in (tmp_path / "out").glob("*.png")} == set(names)
+
+
+PEAK = """
+import sys
+from faststyle.cli import main
+status = main(sys.argv[1:])
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+raise SystemExit(status)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not say it so")
+def test_a_large_photo_keeps_to_the_memory(
+    paint: Paint, tmp_path: Path, fast_models: Mapping[str, Path]
+) -> None:
+    photo = paint("photo.jpg", height=3000, width=4000)
+    arguments = ["stylize", str(photo), "-o", str(tmp_path / "out.jpg")]
+    arguments += ["--model", str(fast_models["fp32"])]
+    peaks = []
+    for memory in ("300MB", "4GB"):
+        run = subprocess.run(
+            [sys.executable, "-c", PEAK, *arguments, "--memory", memory, "--overwrite"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        peaks.append(int(run.stdout) * 1024)
+    assert peaks[0] < 1.2 * 300e6
+    assert peaks[1] > 1.5 * 300e6  # or the limit would prove nothing
