@@ -33,6 +33,7 @@ batch = torch.randint(256, (4, 3, 64, 64), generator=torch.Generator().manual_se
 with join_processes(device) as processes:
     trainer = Trainer(config, plan, objective=build_objective(config), device=device,
         processes=processes)
+    trainer.optimizer.step = lambda learning_rate: None  # which forgets the gradients
     trainer.train_step(batch.byte().chunk(processes.count)[processes.rank])
     gradients = [parameter.grad for parameter in trainer.network.parameters()]
     torch.save(gradients, Path(out) / f"{processes.count}_{processes.rank}.pt")

@@ -17,6 +17,7 @@ from faststyle.errors import CheckpointError, DataError, DivergenceError, ImageE
 from faststyle.training.calibration import GROWTH
 from faststyle.training.checkpoint import load_checkpoint
 from faststyle.training.config import RunOptions, TrainingConfig
+from faststyle.training.pace import Pace
 from faststyle.training.plan import BATCH_SIZES
 from faststyle.training.run import Progress, RunResult, train
 from tests.conftest import Paint, blotches
@@ -163,14 +164,18 @@ def test_a_run_that_is_flat_at_its_end_just_ends(config: TrainingConfig, tmp_pat
 
 
 def test_a_timed_run_plans_its_steps_and_keeps_the_plan(
-    config: TrainingConfig, tmp_path: Path
+    config: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = dataclasses.replace(config, steps=None, minutes=1, batch_size=None)
+    def measured(*_: object, **__: object) -> Pace:
+        return Pace(step=1.0, look=0.5)
+
+    monkeypatch.setattr("faststyle.training.run.measure_pace", measured)
+    config = dataclasses.replace(config, steps=None, minutes=10, batch_size=None)
     result, seen = _train(config, tmp_path, stop_after=2, options=PLAIN)
     assert not result.finished
     plan = load_checkpoint(tmp_path / "checkpoint.pt").plan
-    assert plan.steps == seen[0].steps > 2
-    assert plan.batch_size in BATCH_SIZES
+    assert 300 < plan.steps == seen[0].steps < 600
+    assert plan.batch_size == BATCH_SIZES[0]
     result, seen = _train(config, tmp_path, resume=True, stop_after=2, options=PLAIN)
     assert result.step > 2
     assert seen[-1].steps == plan.steps
