@@ -28,6 +28,10 @@ Whoever cuts the file there can give tiles of one picture the copy of the whole.
 OUTPUT = "stylized"
 """Name of the only output: the same type and shape as the input."""
 
+LARGEST_MEAN = 2.0
+"""Mean difference from the network in float32, in levels of 255, that no picture that a model was
+measured on exceeds, unless more was allowed when it was exported."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from faststyle.cli.options import add_overwrite, readable_size, require_training_packages
-from faststyle.contract import ModelCard
+from faststyle.contract import LARGEST_MEAN, ModelCard
 from faststyle.files import find_pictures, refuse_existing
 from faststyle.gallery import resolve
 
@@ -39,6 +39,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="photos to measure an int8 model on (default: those that the run learnt from)",
+    )
+    parser.add_argument(
+        "--max-difference",
+        type=float,
+        default=LARGEST_MEAN,
+        metavar="LEVELS",
+        help="levels of 255 that fp16 and int8 may differ from fp32 by, on average over the pixels "
+        "of any picture (default: %(default)g)",
     )
     parser.add_argument(
         "--context-input",
@@ -73,6 +81,7 @@ def run(options: argparse.Namespace) -> int:
         precision=options.precision,
         context_input=options.context_input,
         photos=sorted(find_pictures(photos)) if int8 and photos is not None else (),
+        largest_mean=options.max_difference,
     )
     size = readable_size(output.stat().st_size)
     print(

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from faststyle.context import small_copy
-from faststyle.contract import CONTEXT, INPUT, OUTPUT, ModelCard
+from faststyle.contract import CONTEXT, INPUT, LARGEST_MEAN, OUTPUT, ModelCard
 from faststyle.errors import DataError, ExportError, ImageError
 from faststyle.files import whole_file
 from faststyle.images import open_colors
@@ -35,9 +35,6 @@ PHOTO_SIDE = 512
 
 LARGEST = 2
 """Largest difference allowed in fp32, in levels of 255."""
-
-LARGEST_MEAN = 2.0
-"""Largest mean difference on one picture allowed in other precisions, in levels of 255."""
 
 CHECKED_SIZES = ((1, 1), (2, 7), (37, 64), (61, 127), (250, 333))
 """Heights and widths that both are compared at: odd, tiny, and off every multiple."""
@@ -65,6 +62,7 @@ def export_model(
     precision: str = "fp32",
     context_input: bool = False,
     photos: Sequence[Path] = (),
+    largest_mean: float = LARGEST_MEAN,
 ) -> Difference:
     """Write a network as an ONNX file that follows the contract of `faststyle.contract`.
 
@@ -81,6 +79,8 @@ def export_model(
         context_input: take the small copy of the picture as a second input, if it needs one.
         photos: to quantize by, and others of them to measure the difference on; int8 needs
             some, the other precisions are measured on noise.
+        largest_mean: mean difference on one picture that other precisions than fp32 may have,
+            in levels of 255.
 
     Raises:
         ExportError: the file cannot be written, or does not reproduce the network.
@@ -104,10 +104,11 @@ def export_model(
             f"{path}: onnxruntime differs from torch by {difference.largest:g}/255, "
             f"more than {LARGEST}/255; nothing was written"
         )
-    if difference.worst_mean > LARGEST_MEAN:
+    if difference.worst_mean > largest_mean:
         raise ExportError(
             f"{path}: in {precision}, one picture differs by {difference.worst_mean:.2f}/255 on "
-            f"average, more than {LARGEST_MEAN:g}/255; nothing was written; export it as fp32"
+            f"average, more than {largest_mean:g}/255; nothing was written; export it as fp32, or "
+            "accept that with --max-difference"
         )
     stated = {
         name: round(value, 3) for name, value in asdict(difference).items() if name != "worst_mean"

@@ -171,6 +171,22 @@ def test_half_precision_may_be_a_little_further_off(
     assert not path.exists()
 
 
+def test_a_larger_difference_can_be_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    differences = Difference(mean=0.1, percentile_99=1.0, largest=9, worst_mean=2.5)
+    monkeypatch.setattr("faststyle.training.export.measure", lambda *_, **__: differences)
+    network, path = _plain(brighter=0), tmp_path / "model.onnx"
+    card = make_card(network)
+    for most in (2.4, 2.6):
+        if most < differences.worst_mean:
+            with pytest.raises(ExportError, match=r"more than 2\.4/255.*--max-difference"):
+                export_model(network, path, card=card, precision="fp16", largest_mean=most)
+        else:
+            export_model(network, path, card=card, precision="fp16", largest_mean=most)
+    assert path.exists()
+
+
 def test_a_folder_that_cannot_be_made_is_named(network: TransformerNetwork, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ExportError, match=r"model\.onnx: cannot be written"):
