@@ -91,16 +91,21 @@ def draw_plot(means: Means, times: Mapping[tuple[str, Size], Timing], *, picture
     figure = Figure(figsize=(7 * len(means), 5), layout="constrained")
     panels = figure.subplots(1, len(means), squeeze=False)[0]
     for panel, (judge, by_design) in zip(panels, means.items(), strict=True):
-        for design, losses in by_design.items():
-            if (design, PLOTTED) in times:
-                place = times[design, PLOTTED].milliseconds, losses["total"]
-                panel.plot(*place, "o", color="tab:blue")
-                panel.annotate(design, place, xytext=(5, 4), textcoords="offset points")
+        timed = [design for design in by_design if (design, PLOTTED) in times]
+        # Neighbours in time have their names on different sides.
+        timed.sort(key=lambda design: times[design, PLOTTED].milliseconds)
+        for index, design in enumerate(timed):
+            place = times[design, PLOTTED].milliseconds, by_design[design]["total"]
+            panel.plot(*place, "o", color="tab:blue")
+            side, offset = (("left", 7), ("right", -7))[index % 2]
+            panel.annotate(design, place, xytext=(offset, -3), textcoords="offset points", ha=side)
+        panel.set_xscale("log")
+        panel.set_yscale("log")
         panel.set_title(f"judged by {judge}", fontsize=10)
         panel.set_xlabel(f"milliseconds for {PLOTTED}")
         panel.set_ylabel("total loss")
-        panel.margins(x=0.15)
-        panel.grid(alpha=0.3)
+        panel.margins(x=0.2)
+        panel.grid(which="both", alpha=0.3)
     with whole_file(picture) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
 
