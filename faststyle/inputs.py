@@ -63,8 +63,10 @@ class Place:
 
     @property
     def name(self) -> str:
-        """What results are put under where several things are named."""
-        return "" if self.picture is not None else self.root.absolute().name
+        """Folder that results are put into where several things are named, if it has a name."""
+        if self.picture is not None:
+            return ""
+        return self.root.name if self.pattern is not None else self.root.absolute().name
 
     def pictures(self, *, without: Path) -> Iterator[Path]:
         """List the pictures as they are found, leaving out the folder of results."""
@@ -138,7 +140,8 @@ def _folders(places: Sequence[Place]) -> list[Path]:
         folder / place.picture.name if place.picture is not None else folder
         for folder, place in zip(folders, places, strict=True)
     ]
-    if max(Counter(taken).values()) == 1:
+    named = all(place.name or place.picture is not None for place in places)
+    if named and max(Counter(taken).values()) == 1:
         return folders
     roots = [place.root.absolute().resolve() for place in places]
     common = os.path.commonpath(roots)

@@ -62,6 +62,18 @@ def test_a_pattern_keeps_the_layout_below_its_fixed_part(tmp_path: Path) -> None
     }
 
 
+def test_a_pattern_without_a_fixed_part_and_a_folder_do_not_meet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _touch(tmp_path, "in/a.jpg", "x/in/a.jpg")
+    monkeypatch.chdir(tmp_path)
+    jobs = plan(find_places(["i*/*.jpg", "x/in"]), Path("out"), naming=Naming())
+    assert {str(job.source): str(job.destination) for job in jobs} == {
+        "in/a.jpg": "out/in/a.jpg",
+        "x/in/a.jpg": "out/x/in/a.jpg",
+    }
+
+
 def test_a_photo_whose_name_is_a_pattern_is_a_photo(tmp_path: Path) -> None:
     _touch(tmp_path, "a[1].jpg", "a1.jpg")
     assert _plan(tmp_path, "a[1].jpg") == {"a[1].jpg": "a[1].jpg"}
