@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from faststyle.errors import InputError
-from faststyle.files import PICTURE_FORMATS, find_pictures
+from faststyle.files import PICTURE_FORMATS, find_pictures, is_picture
 
 ENDINGS = tuple(
     form for ending in PICTURE_FORMATS for form in (ending, ending.upper(), ending.capitalize())
@@ -77,7 +77,8 @@ class Place:
         else:
             for name in glob.iglob(self.pattern, recursive=True):  # noqa: PTH207  (a generator)
                 path = Path(name)
-                if path.is_file() and not path.absolute().is_relative_to(without.absolute()):
+                ours = path.absolute().is_relative_to(without.absolute())
+                if is_picture(path) and path.is_file() and not ours:
                     yield path
 
 
@@ -119,7 +120,7 @@ def plan(places: Sequence[Place], output: Path, *, naming: Naming) -> Iterator[J
     for place in places:
         if place.picture is None and output.is_dir() and output.samefile(place.root):
             raise InputError(f"{output}: is the folder of the photos; write to another one")
-    return _pair(places, _folders(places), output, naming=naming)
+    return _pair(places, _folders(places, naming=naming), output, naming=naming)
 
 
 def _pair(
@@ -131,28 +132,34 @@ def _pair(
             yield Job(source, output / folder / below / naming.name(source))
 
 
-def _folders(places: Sequence[Place]) -> list[Path]:
+def _folders(places: Sequence[Place], *, naming: Naming) -> list[Path]:
     """Return the folder, below that of results, for each thing that was named."""
     if len(places) == 1:
         return [Path()]
     folders = [Path(place.name) for place in places]
-    taken = [
-        folder / place.picture.name if place.picture is not None else folder
-        for folder, place in zip(folders, places, strict=True)
-    ]
     named = all(place.name or place.picture is not None for place in places)
-    if named and max(Counter(taken).values()) == 1:
+    if named and _apart(places, folders, naming=naming):
         return folders
     roots = [place.root.absolute().resolve() for place in places]
-    common = os.path.commonpath(roots)
+    try:
+        common = os.path.commonpath(roots)
+    except ValueError as error:  # on Windows
+        raise InputError(
+            "photos of one name on several drives; stylize one after another"
+        ) from error
     folders = [root.relative_to(common) for root in roots]
-    places_taken = Counter(
-        (folder, place.picture.name if place.picture is not None else "")
-        for folder, place in zip(folders, places, strict=True)
-    )
-    if max(places_taken.values()) > 1:
+    if not _apart(places, folders, naming=naming):
         raise InputError("the same photos are named twice; name each once")
     return folders
+
+
+def _apart(places: Sequence[Place], folders: Sequence[Path], *, naming: Naming) -> bool:
+    """Tell whether no two things have one place, on systems that do not tell A from a either."""
+    taken = Counter(
+        str(folder / naming.name(place.picture) if place.picture is not None else folder).casefold()
+        for folder, place in zip(folders, places, strict=True)
+    )
+    return max(taken.values()) == 1
 
 
 def _fixed_part(pattern: Path) -> Path:

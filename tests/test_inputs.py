@@ -50,8 +50,19 @@ def test_photos_and_folders_of_one_name_do_not_meet(tmp_path: Path) -> None:
         _plan(tmp_path, "x/in", "x/in")
 
 
+@pytest.mark.parametrize("names", [("x/a.jpg", "y/a.png"), ("x/a.jpg", "y/A.jpg")])
+def test_results_of_photos_of_two_folders_do_not_meet(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    _touch(tmp_path, *names)
+    assert set(_plan(tmp_path, *names, ending=".webp").values()) == {
+        str(Path(name).with_suffix(".webp")) for name in names
+    }
+
+
 def test_a_pattern_keeps_the_layout_below_its_fixed_part(tmp_path: Path) -> None:
     _touch(tmp_path, "in/a.jpg", "in/b.png", "in/sub/deep/c.jpg", "in/out.txt", "out/in/d.jpg")
+    assert len(_plan(tmp_path, "in/*")) == 2
     assert _plan(tmp_path, "in/**/*.jpg") == {
         "in/a.jpg": "a.jpg",
         "in/sub/deep/c.jpg": "sub/deep/c.jpg",

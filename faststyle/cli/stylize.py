@@ -196,6 +196,8 @@ def _single_job(source: Path, *, output: str, naming: Naming) -> Job:
     destination = Path(output)
     if destination.is_dir() or output.endswith(("/", os.sep)):
         destination /= naming.name(source)
+    elif naming.ending and picture_format(destination) != PICTURE_FORMATS[naming.ending]:
+        raise ControlError(f"--format: {destination} is named otherwise; change one of both")
     return Job(source, destination)
 
 

@@ -250,6 +250,7 @@ def test_a_photo_that_does_not_fit_is_painted_in_tiles(
         (["--workers", "0"], "--workers 0"),
         (["--quality", "0"], "--quality 0"),
         (["--suffix", "a/b"], "--suffix a/b"),
+        (["--format", "png"], "--format: "),
         (["--max-megapixels", "0.001"], "photo.jpg: 56×40 pixels"),
         (["--max-megapixels", "0"], "--max-megapixels 0"),
         (["--mask", "none.png"], "none.png: No such file"),
