@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -129,7 +129,7 @@ def open_picture(
     Raises:
         ImageError: the file is missing, is no picture, is too large, or is damaged.
     """
-    with _opened(source, name=str(source), max_pixels=max_pixels) as picture:
+    with _explained(str(source)), _open(source, str(source), max_pixels=max_pixels) as picture:
         if enough is not None:
             picture.draft("RGB", (enough, enough))
         return _upright(picture)
@@ -158,15 +158,16 @@ def open_photo(
     Raises:
         ImageError: the file is missing, is no picture, is too large, or is damaged.
     """
-    with _opened(source, name=name, max_pixels=max_pixels) as picture:
-        count = getattr(picture, "n_frames", 1) if picture.format in ANIMATED_FORMATS else 1
-        if picture.width * picture.height * count > max_pixels:
-            raise _too_large(name, picture, max_pixels=max_pixels, frames=count)
-        if count == 1:
-            yield Photo(picture.size, _single(picture), _metadata(picture))
-        else:
-            frames = _frames(picture, count=count, name=name)
-            yield Photo(picture.size, frames, _metadata(picture), picture.info.get("loop"))
+    with ExitStack() as opened:
+        # What goes wrong while the caller has the photo is not the file's fault.
+        with _explained(name):
+            picture = opened.enter_context(_open(source, name, max_pixels=max_pixels))
+            count = getattr(picture, "n_frames", 1) if picture.format in ANIMATED_FORMATS else 1
+            if picture.width * picture.height * count > max_pixels:
+                raise _too_large(name, picture, max_pixels=max_pixels, frames=count)
+            metadata, loop = _metadata(picture), picture.info.get("loop")
+        frames = _frames(picture, count=count, name=name)
+        yield Photo(picture.size, frames, metadata, loop)
 
 
 def save_picture(
@@ -281,24 +282,30 @@ def _missing_plugin(encoder: str) -> str:
     return f"reading and writing {encoder} needs another package; run  pip install {package}"
 
 
+def _open(source: Path | BinaryIO, name: str, *, max_pixels: int) -> Image.Image:
+    formats = [each for each in READ_FORMATS if _available(each, to_write=False)]
+    picture = Image.open(source, formats=formats)
+    if picture.width * picture.height > max_pixels:
+        picture.close()
+        raise _too_large(name, picture, max_pixels=max_pixels)
+    return picture
+
+
 @contextmanager
-def _opened(source: Path | BinaryIO, *, name: str, max_pixels: int) -> Iterator[Image.Image]:
-    """Open a file, and name it in whatever goes wrong while it is open."""
-    suffix = PICTURE_FORMATS.get(Path(name).suffix.lower(), "")
-    readable = not suffix or _available(suffix, to_write=False)
-    formats = [each for each in READ_FORMATS if each in Image.OPEN]
+def _explained(name: str) -> Iterator[None]:
+    """Name the file in whatever goes wrong while it is read."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(source, formats=formats) as picture:
-                if picture.width * picture.height > max_pixels:
-                    raise _too_large(name, picture, max_pixels=max_pixels)
-                yield picture
+            yield
     except ImageError:
         raise
     except UnidentifiedImageError as error:
+        encoder = PICTURE_FORMATS.get(Path(name).suffix.lower())
         remedy = "not a picture that can be read; use a JPEG or PNG"
-        raise ImageError(f"{name}: {remedy if readable else _missing_plugin(suffix)}") from error
+        if encoder is not None and not _available(encoder, to_write=False):
+            remedy = _missing_plugin(encoder)
+        raise ImageError(f"{name}: {remedy}") from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name}: too many pixels; scale the picture down first") from error
     except MemoryError as error:
@@ -318,19 +325,18 @@ def _too_large(name: str, picture: Image.Image, *, max_pixels: int, frames: int 
     )
 
 
-def _single(picture: Image.Image) -> Iterator[Image.Image]:
-    yield _upright(picture)
-
-
 def _frames(picture: Image.Image, *, count: int, name: str) -> Iterator[Image.Image]:
+    if count == 1:
+        with _explained(name):
+            picture = _upright(picture)
+        yield picture
+        return
     for index in range(count):
-        try:
+        with _explained(name):
             picture.seek(index)
             frame = _upright(picture.copy())
             frame.info["duration"] = picture.info.get("duration") or USUAL_DURATION
-            yield frame
-        except EOFError as error:
-            raise ImageError(f"{name}: frame {index + 1} is missing; check the file") from error
+        yield frame
 
 
 def _upright(picture: Image.Image) -> Image.Image:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from faststyle.errors import ImageError, OutputExistsError
+from faststyle.errors import ImageError, ModelError, OutputExistsError
 from faststyle.images import open_picture
 from faststyle.inputs import Job
 from faststyle.stylize import (
@@ -159,6 +159,22 @@ def test_a_failing_painter_names_the_file(paint: Paint, tmp_path: Path) -> None:
     job = Job(paint("photo.png"), tmp_path / "out.png")
     with pytest.raises(ImageError, match=r"photo\.png: too large"):
         stylize_file(Fail(), job, options=OPTIONS)
+
+
+def test_what_fails_while_painting_is_not_blamed_on_the_file(paint: Paint, tmp_path: Path) -> None:
+    class TooOld(Invert):
+        def __call__(self, photo: Image.Image, *, side: int | None) -> Image.Image:  # noqa: ARG002
+            raise ModelError("mine.onnx: too old")
+
+    class Wrong(Invert):
+        def __call__(self, photo: Image.Image, *, side: int | None) -> Image.Image:  # noqa: ARG002
+            raise ZeroDivisionError
+
+    job = Job(paint("photo.png"), tmp_path / "out.png")
+    with pytest.raises(ModelError, match=r"^mine\.onnx: too old"):
+        stylize_file(TooOld(), job, options=OPTIONS)
+    with pytest.raises(ZeroDivisionError):
+        stylize_file(Wrong(), job, options=OPTIONS)
 
 
 @pytest.mark.parametrize("workers", [1, 3])
