@@ -88,21 +88,28 @@ def stylize_file(paint: Paint, job: Job, *, options: FileOptions) -> None:
 
 
 def stylize_stream(
-    paint: Paint, source: BinaryIO, output: BinaryIO, *, encoder: str, options: FileOptions
+    paint: Paint,
+    source: Path | BinaryIO,
+    output: BinaryIO,
+    *,
+    encoder: str,
+    options: FileOptions,
+    name: str = "-",
 ) -> None:
-    """Stylize a picture that is read from and written to open files.
+    """Stylize a picture, and write it to an open file.
 
     Args:
         paint: what to stylize with.
-        source: the whole picture file.
+        source: the picture file, or what is read from one.
         output: where to write.
         encoder: Pillow's name of the format to write.
         options: how to read and write.
+        name: what messages call the source.
 
     Raises:
         ImageError: the picture cannot be read, computed or written.
     """
-    result = stylize_photo(paint, source, name="-", encoder=encoder, options=options)
+    result = stylize_photo(paint, source, name=name, encoder=encoder, options=options)
     try:
         encode(result, output, encoder=encoder, quality=options.quality)
     except ValueError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeAlias, overload
@@ -26,7 +27,7 @@ from faststyle.cutting import cut
 from faststyle.errors import ImageError, ModelError
 from faststyle.gallery import resolve
 from faststyle.session import RUNTIME_ERRORS, OpenModel, open_model
-from faststyle.tiles import Brush, mosaic, sample_rows
+from faststyle.tiles import Brush, Pixels, mosaic, sample_rows
 
 Picture: TypeAlias = Image.Image | NDArray[np.uint8]
 """A PIL image of any mode, or uint8 H×W×3, RGB."""
@@ -124,7 +125,7 @@ class Stylizer:
 
     @property
     def bytes_per_pixel(self) -> int:
-        """Memory that repainting takes, for each pixel; never less, often more than it does."""
+        """Estimate of the memory that repainting takes, for each pixel."""
         match = re.fullmatch(r"(\w+) width (\d+)", self.card.preset)
         if match is None or match[1] not in BYTES_OF_WIDTH:
             return MOST_BYTES_PER_PIXEL
@@ -150,27 +151,27 @@ class Stylizer:
         Raises:
             ModelError: the file is too old for tiles.
         """
-        multiple = self.card.multiple
-        halo = math.ceil(self.card.halo / multiple) * multiple
+        halo, multiple = self.card.halo, self.card.multiple
         if self.card.normalization == "none":
             return Brush(self, halo=halo, feather=0, multiple=multiple)
         if self.card.normalization == "context":
-            copy = _small_copy(picture)
-            paint = partial(self._repaint_part, copy=copy)
+            paint = self._with_whole(_small_copy(picture))
             return Brush(paint, halo=halo, feather=0, multiple=multiple)
         beside = mosaic(picture, height=side, width=BESIDE * side, patch=PATCH)
         paint = partial(self._repaint_beside, beside=beside)
         feather = math.ceil(FEATHER / multiple) * multiple
         return Brush(paint, halo=halo, feather=feather, multiple=multiple)
 
-    def _repaint_part(
-        self, part: NDArray[np.uint8], *, copy: NDArray[np.float32]
-    ) -> NDArray[np.uint8]:
-        """Repaint a part of a picture with the small copy of the whole, float32 h×w×3."""
+    def _with_whole(self, copy: NDArray[np.float32]) -> Callable[[Pixels], Pixels]:
+        """Return what repaints parts of a picture with the small copy of the whole, h×w×3."""
+        session: Any
+        whole: Mapping[str, NDArray[Any]]
         if self.card.context == "input":
-            return self._run({INPUT: part[None], CONTEXT: copy.round().astype(np.uint8)[None]})
-        planes = np.ascontiguousarray(copy.transpose(2, 0, 1)[None] / np.float32(255))
-        return self._run({INPUT: part[None], SMALL_COPY: planes}, session=self._cut.session)
+            session, whole = self._session, {CONTEXT: copy.round().astype(np.uint8)[None]}
+        else:
+            planes = np.ascontiguousarray(copy.transpose(2, 0, 1)[None] / np.float32(255))
+            session, whole = self._cut.session, {SMALL_COPY: planes}
+        return lambda part: self._run({INPUT: part[None], **whole}, session=session)
 
     def _repaint_beside(
         self, part: NDArray[np.uint8], *, beside: NDArray[np.uint8]

@@ -14,11 +14,17 @@ from faststyle.cli.options import add_device, add_overwrite
 from faststyle.cli.studio import Machine, Studio
 from faststyle.controls import Controls
 from faststyle.errors import ControlError, InputError
-from faststyle.files import PICTURE_FORMATS, refuse_existing, whole_file
-from faststyle.images import MAX_PIXELS, allow_pixels, open_picture, picture_format
+from faststyle.files import PICTURE_FORMATS, refuse_existing
+from faststyle.images import (
+    MAX_PIXELS,
+    allow_pixels,
+    open_picture,
+    picture_format,
+    save_result,
+)
 from faststyle.inputs import Job, Naming, find_places, plan
 from faststyle.memory import SHARE, parse_size
-from faststyle.stylize import FileOptions, stylize_file, stylize_stream
+from faststyle.stylize import FileOptions, stylize_file, stylize_photo, stylize_stream
 
 STREAM = "-"
 """Stands for standard input or output."""
@@ -215,19 +221,18 @@ def _run_stream(
     """Stylize one picture that comes by standard input, or goes to standard output."""
     if len(inputs) > 1:
         raise InputError("standard input and output are for one photo; name no more with them")
-    reads = inputs[0] == STREAM
-    content = sys.stdin.buffer.read() if reads else Path(inputs[0]).read_bytes()
-    destination = Path(f"standard output{ending or STREAM_ENDING}")
-    if output != STREAM:
-        destination = Path(output)
-        refuse_existing(destination, overwrite=files.overwrite)
+    name = inputs[0]
+    source = io.BytesIO(sys.stdin.buffer.read()) if name == STREAM else Path(name)
+    destination = Path(f"standard output{ending or STREAM_ENDING}" if output == STREAM else output)
     encoder = picture_format(destination)
-    written = io.BytesIO()
+    if output != STREAM:
+        refuse_existing(destination, overwrite=files.overwrite)
     painter = studio.open(pictures=1)
-    stylize_stream(painter, io.BytesIO(content), written, encoder=encoder, options=files)
-    if output == STREAM:
-        sys.stdout.buffer.write(written.getvalue())
+    if output != STREAM:
+        result = stylize_photo(painter, source, name=name, encoder=encoder, options=files)
+        save_result(result, destination, overwrite=files.overwrite, quality=files.quality)
         return 0
-    with whole_file(destination) as temporary:
-        temporary.write_bytes(written.getvalue())
+    written = io.BytesIO()
+    stylize_stream(painter, source, written, name=name, encoder=encoder, options=files)
+    sys.stdout.buffer.write(written.getvalue())
     return 0
