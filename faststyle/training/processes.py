@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
-from torch import Tensor, distributed
+from torch import Tensor, distributed, nn
 
 Value = TypeVar("Value")
 
@@ -41,6 +41,19 @@ class Processes:
         if self.count > 1:
             distributed.all_reduce(values)
         return values / self.count
+
+    def average_gradients(self, network: nn.Module) -> None:
+        """Average a network's gradients over the processes, of equal shares of a batch."""
+        # In one message, as a transformer network is small. DistributedDataParallel sends them
+        # while others are computed, but keeps the group's threads beyond its end, and a process
+        # that ends with them may be aborted.
+        if self.count == 1:
+            return
+        gradients = [each.grad for each in network.parameters() if each.grad is not None]
+        mean = self.mean(torch.cat([gradient.flatten() for gradient in gradients]))
+        sizes = [gradient.numel() for gradient in gradients]
+        for gradient, part in zip(gradients, torch.split(mean, sizes), strict=True):
+            gradient.copy_(part.view_as(gradient))
 
     def any(self, flag: bool) -> bool:
         """Tell whether any process says so."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor
 
 from faststyle.errors import CheckpointError, ConfigError
 from faststyle.training.checkpoint import Checkpoint
@@ -72,15 +71,12 @@ class Trainer:
         self.objective.style_weight = plan.style_weight
         torch.manual_seed(config.seed)
         network = checkpoint.build() if checkpoint is not None else starting_network(config)
+        network.load_state_dict(processes.agree(network.state_dict()))
         self.network = network.to(device)
         self.objective.grid.period = network.block
         self.layout = choose_layout(device, channels=network.channels)
         for module in (self.objective, self.network):
             module.to(memory_format=self.layout)
-        # Averages the gradients over the processes, which are of equal shares of the batch.
-        self.parallel: nn.Module = self.network
-        if processes.count > 1:
-            self.parallel = DistributedDataParallel(self.network)
         self.optimizer = Optimizer(self.network)
         self.step = 0
         if checkpoint is not None:
@@ -111,9 +107,10 @@ class Trainer:
         Returns:
             The losses of the share before the step, detached, on the device.
         """
-        self.parallel.train()
-        losses = self._losses(self.parallel, crops)
+        self.network.train()
+        losses = self._losses(crops)
         losses.total.backward()  # type: ignore[no-untyped-call]
+        self.processes.average_gradients(self.network)
         self.optimizer.step(learning_rate=learning_rate(self.plan, step=self.step))
         self.step += 1
         return Losses(*(term.detach() for term in losses))
@@ -122,15 +119,15 @@ class Trainer:
         """Measure the losses on photos, uint8 N×3×S×S, without learning from them."""
         self.network.eval()
         with torch.no_grad():
-            shares = [self._losses(self.network, photo[None]) for photo in crops]
+            shares = [self._losses(photo[None]) for photo in crops]
         return Losses(*(torch.stack(terms).mean() for terms in zip(*shares, strict=True)))
 
-    def _losses(self, network: nn.Module, crops: Tensor) -> Losses:
+    def _losses(self, crops: Tensor) -> Losses:
         photos = crops.to(self.device, non_blocking=True, memory_format=self.layout).float() / 255
         with torch.autocast(
             self.device.type, dtype=self.precision, enabled=self.precision != torch.float32
         ):
-            losses: Losses = self.objective(network(photos), photos)
+            losses: Losses = self.objective(self.network(photos), photos)
         return losses
 
     def stylize(self, photos: Tensor) -> Tensor:
