@@ -13,13 +13,33 @@ from typing import Any
 CONTRACT_VERSION = 1
 """Version of the promises below; a reader refuses a newer one."""
 
+NHWC_UINT8 = "nhwc-uint8"
+"""Pictures as uint8 N×H×W×3, RGB."""
+
+NCHW_FLOAT = "nchw-float"
+"""Pictures as float32 N×3×H×W, RGB in [0, 1]."""
+
+LAYOUTS = (NHWC_UINT8, NCHW_FLOAT)
+"""How pictures come in and go out; the first is what files have unless asked otherwise."""
+
 INPUT = "image"
-"""Name of the picture's input: uint8 N×H×W×3, RGB, any H and W from 1 up, and any N, but for
-int8, which takes one picture at a time."""
+"""Name of the picture's input, in the layout of the file: any H and W from 1 up unless the size is
+fixed, and any N, but for int8 and fixed sizes, which take one picture at a time."""
 
 CONTEXT = "context"
 """Name of the second input of some models: a small copy of the picture that the image is, or is
-part of: uint8 1×h×w×3, or N×h×w×3, one for each."""
+part of, in the layout of the file: one for all, or one for each."""
+
+STRENGTH = "strength"
+"""Name of an input of models with controls: float32 without dimensions, from 0, the photo, to 1,
+the painting."""
+
+KEEP_COLORS = "keep_colors"
+"""Name of another: float32 without dimensions, from 0, the painting's colours, to 1, those of the
+photo."""
+
+LUMA = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue in luminance, by ITU-R BT.601."""
 
 SMALL_COPY = "small_copy"
 """Name of the small copy inside of models that make it themselves: float32 N×3×h×w in [0, 1].
@@ -53,6 +73,8 @@ class ModelCard:
     context: str = ""
     """Where the small copy comes from: ``inside``, made of the picture by the model itself, or
     ``input``, so that tiles or frames can share one; empty where none is needed."""
+    layout: str = NHWC_UINT8
+    """How pictures come in and go out, one of `LAYOUTS`."""
     precision: str = "fp32"
     """What the model computes in: fp32, fp16 or int8."""
     difference: Mapping[str, float] = field(default_factory=dict)
@@ -94,6 +116,7 @@ class ModelCard:
             trained_steps=_integer(metadata.get("trained_steps", "0")),
             difference=_numbers(metadata.get("difference", "{}")),
             training=_mapping(metadata.get("training", "{}")),
+            layout=metadata.get("layout", NHWC_UINT8),
             precision=metadata.get("precision", "fp32"),
             **{name: metadata.get(name, "") for name in _TEXT_FIELDS},
         )

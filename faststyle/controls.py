@@ -93,12 +93,13 @@ class Controls:
 def with_colors(picture: Image.Image, *, colors: Image.Image) -> Image.Image:
     """Return the luminance of one RGB picture with the colours of another of its size.
 
-    Luma and colour differences of ITU-R BT.601, as JPEG has them; luminance-only transfer
-    (Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer").
+    The difference in luma (ITU-R BT.601) is added to all three colours, which leaves colour
+    differences as they are; luminance-only transfer (Gatys et al. 2016, "Preserving Color in
+    Neural Artistic Style Transfer").
     """
-    luminance = picture.convert("YCbCr").getchannel(0)
-    _, blue, red = colors.convert("YCbCr").split()
-    return Image.merge("YCbCr", (luminance, blue, red)).convert("RGB")
+    after, before = (np.asarray(each.convert("L"), np.int16) for each in (picture, colors))
+    moved = np.asarray(colors, np.int16) + (after - before)[..., None]
+    return Image.fromarray(moved.clip(0, 255).astype(np.uint8))
 
 
 def _scaled(size: tuple[int, int], factor: float) -> tuple[int, int]:

@@ -142,6 +142,7 @@ def fast_models(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     """
     import torch
 
+    from faststyle.training.ends import Form
     from faststyle.training.export import FEWEST_PHOTOS, export_model
     from faststyle.training.network import build_network
 
@@ -158,7 +159,7 @@ def fast_models(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
             path,
             card=make_card(network),
             precision="fp32" if name == "context" else name,
-            context_input=name == "context",
+            form=Form(context_input=name == "context"),
             photos=photos,
         )
     return models

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from faststyle.cli.options import add_overwrite, readable_size, require_training_packages
-from faststyle.contract import LARGEST_MEAN, ModelCard
+from faststyle.contract import LARGEST_MEAN, LAYOUTS, ModelCard
 from faststyle.files import find_pictures, refuse_existing
 from faststyle.gallery import resolve
 
@@ -49,6 +50,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "of any picture (default: %(default)g)",
     )
     parser.add_argument(
+        "--layout",
+        choices=LAYOUTS,
+        default=LAYOUTS[0],
+        help="pictures as bytes, colours together, or as float32 from 0 to 1, colours apart "
+        "(default %(default)s)",
+    )
+    parser.add_argument(
+        "--size",
+        type=_parse_size,
+        metavar="HxW",
+        help="take pictures of one height and width only, such as 720x1280, for runtimes that "
+        "want fixed shapes",
+    )
+    parser.add_argument(
+        "--controls",
+        action="store_true",
+        help="take the numbers strength and keep_colors as two more inputs, each from 0 to 1",
+    )
+    parser.add_argument(
         "--context-input",
         action="store_true",
         help="take the small copy of the picture as a second input, so that tiles of a "
@@ -67,6 +87,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Export the network."""
     require_training_packages()
+    from faststyle.training.ends import Form
     from faststyle.training.export import export_model
 
     output: Path = options.output
@@ -79,7 +100,12 @@ def run(options: argparse.Namespace) -> int:
         output,
         card=replace(card, **{key: value for key, value in stated.items() if value is not None}),
         precision=options.precision,
-        context_input=options.context_input,
+        form=Form(
+            layout=options.layout,
+            size=options.size,
+            controls=options.controls,
+            context_input=options.context_input,
+        ),
         photos=sorted(find_pictures(photos)) if int8 and photos is not None else (),
         largest_mean=options.max_difference,
     )
@@ -89,6 +115,13 @@ def run(options: argparse.Namespace) -> int:
         f"{difference.largest:g}/255 from the network in float32"
     )
     return 0
+
+
+def _parse_size(text: str) -> tuple[int, int]:
+    sides = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text, re.ASCII)
+    if sides is None or "0" in sides.groups():
+        raise argparse.ArgumentTypeError(f"{text!r}: give height and width, such as 720x1280")
+    return int(sides[1]), int(sides[2])
 
 
 def _read(name: str) -> tuple[TransformerNetwork, ModelCard, Path | None]:

@@ -6,20 +6,33 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 import torch
 from numpy.typing import NDArray
+from PIL import ImageOps
 
 from faststyle.context import small_copy
-from faststyle.contract import CONTEXT, INPUT, LARGEST_MEAN, OUTPUT, ModelCard
+from faststyle.contract import (
+    CONTEXT,
+    INPUT,
+    KEEP_COLORS,
+    LARGEST_MEAN,
+    NCHW_FLOAT,
+    NHWC_UINT8,
+    OUTPUT,
+    STRENGTH,
+    ModelCard,
+)
 from faststyle.errors import DataError, ExportError, ImageError
 from faststyle.files import whole_file
 from faststyle.images import open_colors
 from faststyle.training.config import Plan, TrainingConfig
-from faststyle.training.graph import write_graph
+from faststyle.training.ends import Form
+from faststyle.training.graph import DEFAULT_FORM, write_graph
 from faststyle.training.network import TransformerNetwork
 from faststyle.training.quantize import observe, write_quantized_graph
 from faststyle.version import __version__
@@ -60,7 +73,7 @@ def export_model(
     *,
     card: ModelCard,
     precision: str = "fp32",
-    context_input: bool = False,
+    form: Form = DEFAULT_FORM,
     photos: Sequence[Path] = (),
     largest_mean: float = LARGEST_MEAN,
 ) -> Difference:
@@ -76,7 +89,7 @@ def export_model(
             arguments is filled in.
         precision: fp32; fp16, which is float16 arithmetic where the device has it, and half
             the file size; or int8, for CPUs.
-        context_input: take the small copy of the picture as a second input, if it needs one.
+        form: what the file takes and gives.
         photos: to quantize by, and others of them to measure the difference on; int8 needs
             some, the other precisions are measured on noise.
         largest_mean: mean difference on one picture that other precisions than fp32 may have,
@@ -87,16 +100,16 @@ def export_model(
         DataError: int8 has too few photos.
     """
     if precision == "int8":
-        pictures = _read_photos(photos)
+        pictures = _read_photos(photos, size=form.size)
         compared = pictures[::3]
         learnt = [each for index, each in enumerate(pictures) if index % 3]
         seen = observe(network, [_planes(picture) for picture in learnt])
-        model = write_quantized_graph(network, seen=seen, context_input=context_input)
+        model = write_quantized_graph(network, seen=seen, form=form)
     else:
         # A single colour has nothing to normalize by but errors of rounding.
         fewest = 1 if precision == "fp32" else 2
-        compared = [each for each in _smooth_noises() if each[0].size >= 3 * fewest]
-        model = write_graph(network, half=precision == "fp16", context_input=context_input)
+        compared = [each for each in _smooth_noises(form.size) if each[0].size >= 3 * fewest]
+        model = write_graph(network, half=precision == "fp16", form=form)
     _check(model, path=path)
     difference = measure(network, model.SerializeToString(), pictures=compared)
     if difference.largest > LARGEST and precision == "fp32":
@@ -113,8 +126,10 @@ def export_model(
     stated = {
         name: round(value, 3) for name, value in asdict(difference).items() if name != "worst_mean"
     }
-    context = ("input" if context_input else "inside") if network.needs_context else ""
-    card = replace(card, precision=precision, context=context, difference=stated)
+    context = ("input" if form.context_input else "inside") if network.needs_context else ""
+    card = replace(
+        card, layout=form.layout, precision=precision, context=context, difference=stated
+    )
     onnx.helper.set_model_props(model, card.to_metadata())
     try:
         with whole_file(path) as temporary:
@@ -161,14 +176,20 @@ def measure(
         pictures: uint8 N×H×W×3 each.
     """
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    takes_context = CONTEXT in {entry.name for entry in session.get_inputs()}
+    names = {entry.name for entry in session.get_inputs()}
+    layout = NHWC_UINT8 if "uint8" in session.get_inputs()[0].type else NCHW_FLOAT
     differences = []
     for images in pictures:
-        inputs = {INPUT: images}
         copies = None
-        if takes_context:
-            copies = inputs[CONTEXT] = np.stack([small_copy(image) for image in images])
+        inputs = {INPUT: _as_taken(images, layout=layout)}
+        if CONTEXT in names:
+            copies = np.stack([small_copy(image) for image in images])
+            inputs[CONTEXT] = _as_taken(copies, layout=layout)
+        if STRENGTH in names:
+            inputs |= {STRENGTH: np.array(1, np.float32), KEEP_COLORS: np.array(0, np.float32)}
         (result,) = session.run([OUTPUT], inputs)
+        if layout == NCHW_FLOAT:
+            result = _levels(torch.from_numpy(result))
         painted = _run_torch(network, images, copies)
         differences.append(np.abs(painted.astype(int) - result.astype(int)).ravel())
     every = np.concatenate(differences)
@@ -189,23 +210,34 @@ def _check(model: onnx.ModelProto, *, path: Path) -> None:
 
 def _run_torch(network: TransformerNetwork, images: Pixels, copies: Pixels | None) -> Pixels:
     with torch.no_grad():
-        stylized = network(_planes(images), None if copies is None else _planes(copies))
-    levels = (stylized * 255).round().clamp(0, 255).byte()
-    painted: Pixels = levels.permute(0, 2, 3, 1).numpy()
-    return painted
+        return _levels(network(_planes(images), None if copies is None else _planes(copies)))
+
+
+def _levels(pictures: torch.Tensor) -> Pixels:
+    """Turn float N×3×H×W into uint8 N×H×W×3."""
+    levels = (pictures * 255).round().clamp(0, 255).byte()
+    pixels: Pixels = levels.permute(0, 2, 3, 1).numpy()
+    return pixels
+
+
+def _as_taken(images: Pixels, *, layout: str) -> NDArray[Any]:
+    return images if layout == NHWC_UINT8 else _planes(images).contiguous().numpy()
 
 
 def _planes(images: Pixels) -> torch.Tensor:
     return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
 
 
-def _read_photos(paths: Sequence[Path]) -> list[Pixels]:
+def _read_photos(paths: Sequence[Path], *, size: tuple[int, int] | None) -> list[Pixels]:
     """Read some of the photos: uint8 1×H×W×3 each; what cannot be read is left out."""
     pictures = []
     for path in paths[:: max(1, len(paths) // MOST_PHOTOS)]:
         with suppress(ImageError):
             photo = open_colors(path)
-            photo.thumbnail((PHOTO_SIDE, PHOTO_SIDE))
+            if size is None:
+                photo.thumbnail((PHOTO_SIDE, PHOTO_SIDE))
+            else:
+                photo = ImageOps.fit(photo, size[::-1])
             pictures.append(np.asarray(photo)[None].copy())
     if len(pictures) < FEWEST_PHOTOS:
         raise DataError(
@@ -215,12 +247,16 @@ def _read_photos(paths: Sequence[Path]) -> list[Pixels]:
     return pictures
 
 
-def _smooth_noises() -> Iterator[Pixels]:
-    """Draw pairs of pictures of soft blotches with a little grain: uint8 2×H×W×3."""
+def _smooth_noises(size: tuple[int, int] | None) -> Iterator[Pixels]:
+    """Draw pictures of soft blotches with a little grain: uint8 N×H×W×3.
+
+    Pairs of several sizes, or where a size is fixed, single ones of it.
+    """
     draw = np.random.default_rng(0)
-    for height, width in CHECKED_SIZES:
-        coarse = torch.from_numpy(draw.uniform(0, 255, (2, 3, 5, 5)))
+    count = 2 if size is None else 1
+    for height, width in CHECKED_SIZES if size is None else [size] * 2:
+        coarse = torch.from_numpy(draw.uniform(0, 255, (count, 3, 5, 5)))
         soft = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")
-        grain = draw.normal(0, 8, (2, height, width, 3))
+        grain = draw.normal(0, 8, (count, height, width, 3))
         levels = soft.permute(0, 2, 3, 1).numpy() + grain
         yield levels.clip(0, 255).astype(np.uint8)

@@ -13,25 +13,25 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, numpy_helper
 from torch import Tensor, nn
 
-from faststyle.context import CONTEXT_SIDE
-from faststyle.contract import CONTEXT, INPUT, OUTPUT, SMALL_COPY
 from faststyle.errors import ExportError
+from faststyle.training.ends import (
+    Form,
+    Opening,
+    as_painted,
+    close_graph,
+    fill,
+    in_range,
+    open_graph,
+)
 from faststyle.training.layers import ContextNorm, Enlarge, Residual
-from faststyle.training.network import OUTPUT_UNITS, TransformerNetwork
+from faststyle.training.network import TransformerNetwork
 from faststyle.training.sides import name_sides
+from faststyle.training.writer import GraphWriter
 
-OPSET = 17
-"""ONNX operator set: old enough for the runtimes that people still have."""
-
-IR_VERSION = 8
-"""Version of the file format that came with opset 17."""
-
-LAST = 2**62
-"""An end of a slice beyond any."""
+DEFAULT_FORM = Form()
 
 BLOCK_WINDOW = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
 """Attributes of the convolution of an `Enlarge`."""
@@ -52,129 +52,37 @@ class Affine:
     shift: str
 
 
-class GraphWriter:
-    """Collects nodes and weights, and names what flows between them."""
-
-    def __init__(
-        self, network: TransformerNetwork, *, half: bool = False, half_weights: bool = False
-    ) -> None:
-        """Begin a graph.
-
-        Args:
-            network: names its parameters.
-            half: compute in float16.
-            half_weights: store float16 weights at least.
-        """
-        self.nodes: list[onnx.NodeProto] = []
-        self.initializers: dict[tuple[str, bytes], onnx.TensorProto] = {}
-        self.half = half
-        self.half_weights = half or half_weights
-        self.names = {id(each): name for name, each in network.named_parameters()}
-
-    def node(
-        self,
-        operator: str,
-        *inputs: str,
-        attributes: Mapping[str, Any] | None = None,
-        output: str = "",
-    ) -> str:
-        """Append a node with one output and return the output's name."""
-        output = output or f"{operator.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, inputs, [output], **(attributes or {})))
-        return output
-
-    def constant(self, values: NDArray[np.generic], *, name: str = "") -> str:
-        """Return the name of a constant, written once however often it is used."""
-        key = (f"{name}{values.dtype}{values.shape}", values.tobytes())
-        if key not in self.initializers:
-            name = name or f"constant_{len(self.initializers)}"
-            self.initializers[key] = numpy_helper.from_array(values, name)
-        return self.initializers[key].name
-
-    def integers(self, *values: int) -> str:
-        """Return the name of a constant int64 vector."""
-        return self.constant(np.array(values, np.int64))
-
-    def number(self, value: float, *, kind: type[np.generic] = np.float32) -> str:
-        """Return the name of a constant scalar."""
-        return self.constant(np.array(value, kind))
-
-    def parameter(self, parameter: Tensor, values: Tensor | None = None) -> str:
-        """Return the name of a parameter's values, which are those used where given.
-
-        It has the name of the parameter, so that the network can be read back.
-        """
-        used = (parameter if values is None else values).detach().cpu().float().numpy()
-        contiguous = np.ascontiguousarray(
-            used.astype(np.float16 if self.half_weights else used.dtype)
-        )
-        stored = self.constant(contiguous, name=self.names[id(parameter)])
-        if self.half_weights and not self.half:
-            # Runtimes fold this cast when they load the file.
-            return self.node("Cast", stored, attributes={"to": TensorProto.FLOAT})
-        return stored
-
-    def floats(self, x: str) -> str:
-        """Turn float32 into the type that is computed in."""
-        return self.node("Cast", x, attributes={"to": TensorProto.FLOAT16}) if self.half else x
-
-    def float32(self, x: str) -> str:
-        """Turn the type that is computed in into float32."""
-        return self.node("Cast", x, attributes={"to": TensorProto.FLOAT}) if self.half else x
-
-
-@dataclass(frozen=True)
-class Opening:
-    """What every graph begins with."""
-
-    inputs: tuple[str, ...]
-    """Names of the graph's inputs."""
-    size: str
-    """Height and width of the picture."""
-    padded: str
-    """Height and width of what the layers run on."""
-    framed: str
-    """What the layers run on: uint8 N×3×H×W."""
-    affines: tuple[Affine, ...]
-    """What each `ContextNorm` does, in the order in which they come."""
-
-
 def write_graph(
-    network: TransformerNetwork, *, half: bool = False, context_input: bool = False
+    network: TransformerNetwork, *, half: bool = False, form: Form = DEFAULT_FORM
 ) -> onnx.ModelProto:
     """Write a network as an ONNX model that follows the contract, without metadata.
 
     Args:
         network: any network whose layers are of the types known here.
         half: compute in float16, all but statistics, and store the weights so.
-        context_input: take the small copy of the picture as a second input.
+        form: what the file takes and gives.
 
     Raises:
         ExportError: the network has a layer of another type.
     """
     writer = GraphWriter(network, half=half)
-    opening = open_graph(writer, network, context_input=context_input)
-    affines = iter(opening.affines)
+    opening = open_graph(writer, network, form=form)
+    affines = iter(describe(writer, network, opening))
 
     def normalize(_: ContextNorm, x: str) -> str:
         return _apply(writer, next(affines), x)
 
-    images = writer.floats(_in_range(writer, opening.framed))
+    images = writer.floats(in_range(writer, opening.framed, form=form))
     *layers, last = network.layers
     x = _write_all(writer, layers, images, normalize)
     if isinstance(last, Enlarge):
-        stylized = _blocks(writer, last, x)  # put in their places as bytes, by `close_graph`
+        stylized = _blocks(writer, last, x)  # put in their places by `close_graph`
     else:
         stylized = _write(writer, last, x, normalize)
-    levels = writer.node(
-        "QuantizeLinear",
-        writer.float32(stylized),
-        writer.number(OUTPUT_UNITS / 255),
-        writer.number(0, kind=np.uint8),
-    )
-    model = close_graph(writer, network, opening, levels=levels)
-    # Reflecting inside the network changes sides by what is not named.
-    if network.margin:
+    painted = as_painted(writer, writer.float32(stylized), form=form)
+    model = close_graph(writer, network, opening, painted=painted, form=form)
+    # Reflecting inside the network changes sides by what is not named, and fixed ones are known.
+    if network.margin and form.size is None:
         model.graph.value_info.extend(
             name_sides(
                 writer.nodes,
@@ -186,183 +94,36 @@ def write_graph(
     return model
 
 
-def open_graph(
-    writer: GraphWriter,
-    network: TransformerNetwork,
-    *,
-    context_input: bool,
-    least_spreads: Mapping[ContextNorm, Tensor] = NO_SPREADS,
-) -> Opening:
-    """Write what comes before a network's layers: padding, and the look at the small copy.
-
-    Args:
-        writer: to write to.
-        network: to be written.
-        context_input: take the small copy as a second input.
-        least_spreads: the smallest standard deviations to divide by, float C×1×1, if any.
-    """
-    inputs = [INPUT]
-    pixels = writer.node("Transpose", INPUT, attributes={"perm": [0, 3, 1, 2]})
-    size = _size(writer, pixels)
-    affines: list[Affine] = []
-    if network.needs_context:
-        if context_input:
-            inputs.append(CONTEXT)
-            planes = writer.node("Transpose", CONTEXT, attributes={"perm": [0, 3, 1, 2]})
-            copy = _in_range(writer, planes)
-        else:
-            copy = _small_copy(writer, pixels, size=size)
-        affines = _describe(writer, network, copy, least_spreads=least_spreads)
-    framed, padded = _frame(writer, network, pixels)
-    if network.margin:
-        padded = writer.node("Add", padded, writer.integers(2 * network.margin))
-    return Opening(tuple(inputs), size, padded, framed, tuple(affines))
-
-
-def close_graph(
+def describe(
     writer: GraphWriter,
     network: TransformerNetwork,
     opening: Opening,
     *,
-    levels: str,
-    batch: str | int = "batch",
-) -> onnx.ModelProto:
-    """Write what comes after the layers, and return the model.
+    least_spreads: Mapping[ContextNorm, Tensor] = NO_SPREADS,
+) -> list[Affine]:
+    """Run the layers on the small copy, and return what normalizes each of them.
 
     Args:
-        writer: has the layers.
-        network: that was written.
-        opening: what comes before them.
-        levels: what the layers gave: uint8 N×C×h×w.
-        batch: how many pictures the model takes.
+        writer: to write to.
+        network: to be written.
+        opening: has the small copy of networks that need one; for others there is nothing to do.
+        least_spreads: the smallest standard deviations to divide by, float C×1×1, if any.
     """
-    interleaved = _interleave(writer, network, levels, padded=opening.padded)
-    start = writer.integers(network.margin, network.margin)
-    end = writer.node("Add", opening.size, start) if network.margin else opening.size
-    writer.node("Slice", interleaved, start, end, writer.integers(1, 2), output=OUTPUT)
-    return _model(writer, opening.inputs, batch=batch)
-
-
-def _model(writer: GraphWriter, inputs: Iterable[str], *, batch: str | int) -> onnx.ModelProto:
-    picture: list[str | int] = [batch, "height", "width", 3]
-    contexts = batch if isinstance(batch, int) else "contexts"
-    shapes = {
-        INPUT: picture,
-        CONTEXT: [contexts, "context_height", "context_width", 3],
-        OUTPUT: picture,
-    }
-
-    def value(name: str) -> onnx.ValueInfoProto:
-        return helper.make_tensor_value_info(name, TensorProto.UINT8, shapes[name])
-
-    used = {name for node in writer.nodes for name in node.input}
-    graph = helper.make_graph(
-        writer.nodes,
-        "faststyle",
-        [value(name) for name in inputs],
-        [value(OUTPUT)],
-        [each for each in writer.initializers.values() if each.name in used],
-    )
-    return helper.make_model(
-        graph,
-        producer_name="faststyle",
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-    )
-
-
-def _size(writer: GraphWriter, planes: str) -> str:
-    """Return height and width of N×C×H×W."""
-    shape = writer.node("Shape", planes)
-    return writer.node("Slice", shape, writer.integers(2), writer.integers(4))
-
-
-def _in_range(writer: GraphWriter, levels: str) -> str:
-    """Turn uint8 levels into float32 in [0, 1]."""
-    return writer.node(
-        "DequantizeLinear", levels, writer.number(1 / 255), writer.number(0, kind=np.uint8)
-    )
-
-
-def _round_up(writer: GraphWriter, values: str, step: str) -> str:
-    """Return the multiples of a step that are next above, as a number of steps."""
-    above = writer.node("Add", values, writer.node("Sub", step, writer.integers(1)))
-    return writer.node("Div", above, step)
-
-
-def _frame(writer: GraphWriter, network: TransformerNetwork, planes: str) -> tuple[str, str]:
-    """Pad as the network does; return what comes out, and its sides without the margin."""
-    filled, target = _fill(writer, network, planes, smallest_side=network.smallest_side)
-    if not network.margin:
-        return filled, target
-    both = writer.integers(0, 0, network.margin, network.margin)
-    pads = writer.node("Concat", both, both, attributes={"axis": 0})
-    return writer.node("Pad", filled, pads, attributes={"mode": "reflect"}), target
-
-
-def _fill(
-    writer: GraphWriter, network: TransformerNetwork, planes: str, *, smallest_side: int
-) -> tuple[str, str]:
-    """Repeat the last row and column up to a size that the layers can run on; return that too."""
-    size = _size(writer, planes)
-    enough = writer.node("Max", size, writer.integers(smallest_side))
-    step = writer.integers(network.multiple)
-    target = writer.node("Mul", _round_up(writer, enough, step), step)
-    return _pad_end(writer, planes, writer.node("Sub", target, size)), target
-
-
-def _pad_end(writer: GraphWriter, planes: str, missing: str) -> str:
-    """Repeat the last row and column as often as is said."""
-    pads = writer.node(
-        "Concat", writer.integers(0, 0, 0, 0, 0, 0), missing, attributes={"axis": 0}
-    )  # before N, channels, H and W, and after them
-    return writer.node("Pad", planes, pads, attributes={"mode": "edge"})
-
-
-def _small_copy(writer: GraphWriter, pixels: str, *, size: str) -> str:
-    """Shrink uint8 N×3×H×W as `network.small_copy` does, to float32 in [0, 1]."""
-    both_sides = writer.node("ReduceSum", size, writer.integers(0))
-    shrink = _round_up(writer, both_sides, writer.integers(2 * CONTEXT_SIDE))
-    is_small = writer.node("Less", shrink, writer.integers(4))
-    half = _round_up(writer, shrink, writer.integers(2))
-    stride = writer.node("Where", is_small, writer.integers(1), half)
-    block = writer.node("Where", is_small, shrink, writer.integers(2))
-    rows, all_rows = writer.integers(0), writer.integers(LAST)
-    sampled = writer.node("Slice", pixels, rows, all_rows, writer.integers(PLANES[0]), stride)
-    across = writer.node("Mul", block, stride)
-    sides = _size(writer, sampled)
-    steps = writer.node("Concat", block, across, attributes={"axis": 0})
-    blocks = _round_up(writer, sides, steps)
-    lacking = writer.node("Sub", writer.node("Mul", blocks, steps), sides)
-    filled = _in_range(writer, _pad_end(writer, sampled, lacking))
-    height, width = (
-        writer.node("Slice", blocks, writer.integers(axis), writer.integers(axis + 1))
-        for axis in (0, 1)
-    )
-    shape = [writer.integers(0, 3), height, block, width, across]
-    split = writer.node(
-        "Reshape", filled, writer.node("Concat", *shape, attributes={"axis": 0})
-    )  # N×3×h×down×w×across
-    return writer.node(
-        "ReduceMean", split, attributes={"axes": [3, 5], "keepdims": 0}, output=SMALL_COPY
-    )
-
-
-def _describe(
-    writer: GraphWriter,
-    network: TransformerNetwork,
-    copy: str,
-    *,
-    least_spreads: Mapping[ContextNorm, Tensor],
-) -> list[Affine]:
-    """Run the layers on the small copy, and return what normalizes each of them."""
+    if opening.copy is None:
+        return []
     affines: list[Affine] = []
 
     def normalize(layer: ContextNorm, x: str) -> str:
         affines.append(_measure(writer, layer, x, least_spread=least_spreads.get(layer)))
         return _apply(writer, affines[-1], x)
 
-    filled, _ = _fill(writer, network, copy, smallest_side=network.smallest_context)
+    filled, _ = fill(
+        writer,
+        opening.copy,
+        size=opening.copy_size,
+        smallest=network.smallest_context,
+        multiple=network.multiple,
+    )
     _write_all(writer, network.measuring, writer.floats(filled), normalize, reflect=True)
     # What comes after the last statistics leads nowhere.
     used = affines[-1].scale, affines[-1].shift
@@ -392,24 +153,6 @@ def _measure(
 
 def _apply(writer: GraphWriter, affine: Affine, x: str) -> str:
     return writer.node("Add", writer.node("Mul", x, affine.scale), affine.shift)
-
-
-def _interleave(
-    writer: GraphWriter, network: TransformerNetwork, levels: str, *, padded: str
-) -> str:
-    """Turn uint8 N×C×h×w, of a picture or of its blocks, into N×H×W×3."""
-    x = writer.node("Transpose", levels, attributes={"perm": [0, 2, 3, 1]})
-    last = network.layers[-1]
-    if not isinstance(last, Enlarge):
-        return x
-    # Blocks of rows of pixels: what is moved are whole runs of pixels.
-    rows = writer.node("Reshape", x, writer.integers(0, 0, 0, last.factor, -1))
-    x = writer.node("Transpose", rows, attributes={"perm": [0, 1, 3, 2, 4]})
-    width = writer.node("Slice", padded, writer.integers(1), writer.integers(2))
-    shape = writer.node(
-        "Concat", writer.integers(0, -1), width, writer.integers(3), attributes={"axis": 0}
-    )
-    return writer.node("Reshape", x, shape)
 
 
 def _write_all(

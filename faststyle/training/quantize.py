@@ -17,18 +17,14 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from faststyle.contract import NCHW_FLOAT
 from faststyle.errors import ExportError
 from faststyle.training import layers as blocks
-from faststyle.training.graph import (
-    BLOCK_WINDOW,
-    Affine,
-    GraphWriter,
-    close_graph,
-    open_graph,
-    window,
-)
+from faststyle.training.ends import Form, close_graph, from_levels, open_graph
+from faststyle.training.graph import BLOCK_WINDOW, DEFAULT_FORM, Affine, describe, window
 from faststyle.training.layers import ContextNorm, Enlarge, Residual
 from faststyle.training.network import OUTPUT_UNITS, TransformerNetwork, small_copy
+from faststyle.training.writer import GraphWriter
 
 Layer = TypeVar("Layer", bound=nn.Module)
 
@@ -146,7 +142,7 @@ class _Value:
 
 
 def write_quantized_graph(
-    network: TransformerNetwork, *, seen: Observations, context_input: bool = False
+    network: TransformerNetwork, *, seen: Observations, form: Form = DEFAULT_FORM
 ) -> onnx.ModelProto:
     """Write a network as an int8 model of one picture at a time, without metadata.
 
@@ -156,7 +152,7 @@ def write_quantized_graph(
     Args:
         network: one that needs a context.
         seen: what photos told of it.
-        context_input: take the small copy of the picture as a second input.
+        form: what the file takes and gives.
 
     Raises:
         ExportError: the network is of another kind.
@@ -168,11 +164,18 @@ def write_quantized_graph(
         )
     writer = GraphWriter(network, half_weights=True)
     least = {norm: spreads / SPREAD_MARGIN for norm, spreads in seen.spreads.items()}
-    opening = open_graph(writer, network, context_input=context_input, least_spreads=least)
+    opening = open_graph(writer, network, form=form)
+    affines = describe(writer, network, opening, least_spreads=least)
     width = writer.node("Slice", opening.padded, writer.integers(1), writer.integers(2))
-    quantizer = _Quantizer(writer, seen, iter(opening.affines), width=width)
-    stylized = quantizer.write_all(list(network.layers), _Value(opening.framed, Range(0, 1), 1))
-    return close_graph(writer, network, opening, levels=stylized.name, batch=1)
+    quantizer = _Quantizer(writer, seen, iter(affines), width=width)
+    picture = Range(0, 1)
+    framed = opening.framed
+    if form.layout == NCHW_FLOAT:
+        framed = quantizer.quantize(framed, picture)
+    painted = quantizer.write_all(list(network.layers), _Value(framed, picture, 1)).name
+    if form.layout == NCHW_FLOAT:
+        painted = from_levels(writer, painted)
+    return close_graph(writer, network, opening, painted=painted, form=form, batch=1)
 
 
 class _Quantizer:

@@ -12,8 +12,9 @@ from torch import nn
 
 from faststyle.contract import ModelCard
 from faststyle.errors import ExportError
+from faststyle.training.ends import Form
 from faststyle.training.export import LARGEST, Difference, export_model, measure
-from faststyle.training.graph import write_graph
+from faststyle.training.graph import DEFAULT_FORM, write_graph
 from faststyle.training.network import OUTPUT_UNITS, PRESETS, TransformerNetwork
 from tests.conftest import blotches, make_card, vivid_network
 
@@ -24,10 +25,10 @@ def network(request: pytest.FixtureRequest) -> TransformerNetwork:
 
 
 def _export(
-    network: TransformerNetwork, path: Path, *, precision: str = "fp32", context_input: bool = False
+    network: TransformerNetwork, path: Path, *, precision: str = "fp32", form: Form = DEFAULT_FORM
 ) -> Difference:
     card = make_card(network)
-    return export_model(network, path, card=card, precision=precision, context_input=context_input)
+    return export_model(network, path, card=card, precision=precision, form=form)
 
 
 def _session(path: Path) -> onnxruntime.InferenceSession:
@@ -57,7 +58,7 @@ def test_the_file_follows_the_contract(
 def test_a_context_input_is_stated(tmp_path: Path) -> None:
     network = vivid_network(preset="fast")
     path = tmp_path / "model.onnx"
-    _export(network, path, context_input=True)
+    _export(network, path, form=Form(context_input=True))
     image, context = _session(path).get_inputs()
     assert (image.name, context.name) == ("image", "context")
     assert context.type == "tensor(uint8)"
@@ -69,7 +70,7 @@ def test_a_context_input_is_stated(tmp_path: Path) -> None:
 
 def test_a_network_without_a_context_states_none(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
-    _export(vivid_network(preset="johnson"), path, context_input=True)
+    _export(vivid_network(preset="johnson"), path, form=Form(context_input=True))
     assert len(_session(path).get_inputs()) == 1
     assert (_card(path).normalization, _card(path).context) == ("instance", "")
 
@@ -141,8 +142,8 @@ def test_a_file_that_differs_from_torch_is_not_written(
     precision: str,
     message: str,
 ) -> None:
-    def spoil(network: TransformerNetwork, *, half: bool, context_input: bool) -> onnx.ModelProto:
-        model = write_graph(network, half=half, context_input=context_input)
+    def spoil(network: TransformerNetwork, *, half: bool, form: Form) -> onnx.ModelProto:
+        model = write_graph(network, half=half, form=form)
         for node in model.graph.node:
             if node.op_type == "Relu":
                 node.op_type = "Neg"

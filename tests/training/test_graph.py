@@ -14,6 +14,7 @@ from torch import nn
 
 from faststyle.contract import CONTEXT, INPUT, OUTPUT
 from faststyle.errors import ExportError
+from faststyle.training.ends import Form
 from faststyle.training.graph import read_weights, write_graph
 from faststyle.training.network import OUTPUT_UNITS, PRESETS, TransformerNetwork, build_network
 from tests.conftest import blotches, vivid_network
@@ -82,7 +83,7 @@ def _differences(one: Levels, other: Levels) -> NDArray[np.int_]:
 
 def test_onnxruntime_paints_what_torch_paints(kind: tuple[TransformerNetwork, bool]) -> None:
     network, context_input = kind
-    session = _open(write_graph(network, context_input=context_input))
+    session = _open(write_graph(network, form=Form(context_input=context_input)))
     for inputs in _inputs(context_input=context_input):
         painted = _paint(network, **inputs)
         assert _differences(_run(session, **inputs), painted).max() <= 1, painted.shape
@@ -90,7 +91,7 @@ def test_onnxruntime_paints_what_torch_paints(kind: tuple[TransformerNetwork, bo
 
 def test_half_precision_paints_nearly_the_same(kind: tuple[TransformerNetwork, bool]) -> None:
     network, context_input = kind
-    session = _open(write_graph(network, half=True, context_input=context_input))
+    session = _open(write_graph(network, half=True, form=Form(context_input=context_input)))
     for inputs in _inputs(context_input=context_input):
         painted = _paint(network, **inputs)
         assert _differences(_run(session, **inputs), painted).mean() < 1, painted.shape
@@ -98,7 +99,7 @@ def test_half_precision_paints_nearly_the_same(kind: tuple[TransformerNetwork, b
 
 def test_a_network_without_a_context_has_no_input_for_it() -> None:
     network = vivid_network(preset="johnson")
-    assert write_graph(network, context_input=True) == write_graph(network)
+    assert write_graph(network, form=Form(context_input=True)) == write_graph(network)
 
 
 @pytest.mark.parametrize("half", [False, True])
@@ -106,7 +107,7 @@ def test_graphs_are_valid_and_compute_nothing_in_vain(
     kind: tuple[TransformerNetwork, bool], half: bool
 ) -> None:
     network, context_input = kind
-    model = write_graph(network, half=half, context_input=context_input)
+    model = write_graph(network, half=half, form=Form(context_input=context_input))
     onnx.checker.check_model(model, full_check=True)
     needed, wasted = {OUTPUT}, []
     for node in reversed(model.graph.node):
@@ -120,7 +121,7 @@ def test_graphs_are_valid_and_compute_nothing_in_vain(
 
 def test_tiles_that_share_a_context_fit_together() -> None:
     network = vivid_network(preset="fast")
-    session = _open(write_graph(network, context_input=True))
+    session = _open(write_graph(network, form=Form(context_input=True)))
     picture, context = blotches(192, 208)[None], blotches(41, 30)[None]
     whole = _run(session, image=picture, context=context)
     halo = -(-network.halo // network.multiple) * network.multiple
@@ -153,7 +154,7 @@ def test_a_layer_without_a_place_in_the_graph_is_named() -> None:
 @pytest.mark.parametrize("half", [False, True])
 def test_weights_are_read_back(kind: tuple[TransformerNetwork, bool], half: bool) -> None:
     network, context_input = kind
-    graph = write_graph(network, half=half, context_input=context_input).graph
+    graph = write_graph(network, half=half, form=Form(context_input=context_input)).graph
     other = build_network(preset=network.preset, width=network.width)
     images = _pictures(32, 43)
     expected = _paint(network, images)

@@ -1,0 +1,360 @@
+"""The two ends of an exported graph: how pictures come in, and how what is painted goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from faststyle.context import CONTEXT_SIDE, copy_steps
+from faststyle.contract import (
+    CONTEXT,
+    INPUT,
+    KEEP_COLORS,
+    LUMA,
+    NCHW_FLOAT,
+    NHWC_UINT8,
+    OUTPUT,
+    SMALL_COPY,
+    STRENGTH,
+)
+from faststyle.training.layers import Enlarge
+from faststyle.training.network import OUTPUT_UNITS, TransformerNetwork
+from faststyle.training.writer import GraphWriter
+
+OPSET = 17
+"""ONNX operator set: old enough for the runtimes that people still have."""
+
+IR_VERSION = 8
+"""Version of the file format that came with opset 17."""
+
+LAST = 2**62
+"""An end of a slice beyond any."""
+
+SIDES = {NHWC_UINT8: (1, 2), NCHW_FLOAT: (2, 3)}
+"""Axes of height and width."""
+
+COLORS = {NHWC_UINT8: 3, NCHW_FLOAT: 1}
+"""Axis of the colours."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """What an exported file takes and gives, besides what it computes."""
+
+    layout: str = NHWC_UINT8
+    """One of `faststyle.contract.LAYOUTS`."""
+    size: tuple[int, int] | None = None
+    """Height and width of the only pictures it takes, one at a time; None for any."""
+    controls: bool = False
+    """Whether it takes a strength and how far to keep the photo's colours, too."""
+    context_input: bool = False
+    """Whether it takes the small copy of the picture, if the network needs one."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What every graph begins with."""
+
+    inputs: tuple[str, ...]
+    """Names of the graph's inputs."""
+    size: str
+    """Height and width of the picture."""
+    padded: str
+    """Height and width of what the layers run on."""
+    framed: str
+    """What the layers run on: N×3×H×W, uint8 or float32 in [0, 1]."""
+    copy: str | None
+    """The small copy, float32 N×3×h×w in [0, 1], of networks that need one."""
+    copy_size: str
+    """Its height and width."""
+
+
+def open_graph(writer: GraphWriter, network: TransformerNetwork, *, form: Form) -> Opening:
+    """Write what comes before a network's layers: the small copy, and padding.
+
+    Args:
+        writer: to write to.
+        network: to be written.
+        form: what the file takes.
+    """
+    inputs = [INPUT]
+    planes = _planes(writer, INPUT, form=form)
+    size = _size(writer, planes) if form.size is None else writer.integers(*form.size)
+    copy, copy_size = None, ""
+    if network.needs_context and form.context_input:
+        inputs.append(CONTEXT)
+        copy = _planes(writer, CONTEXT, form=form)
+        copy_size = _size(writer, copy)
+        if form.size is not None:
+            copy_size = writer.integers(*_copy_sides(form.size))
+        copy = in_range(writer, copy, form=form)
+    elif network.needs_context:
+        copy, copy_size = _small_copy(writer, planes, size=size, form=form)
+    framed, padded = _frame(writer, network, planes, size=size)
+    return Opening(tuple(inputs), size, padded, framed, copy, copy_size)
+
+
+def close_graph(
+    writer: GraphWriter,
+    network: TransformerNetwork,
+    opening: Opening,
+    *,
+    painted: str,
+    form: Form,
+    batch: str | int = "batch",
+) -> onnx.ModelProto:
+    """Write what comes after the layers, and return the model.
+
+    Args:
+        writer: has the layers.
+        network: that was written.
+        opening: what comes before them.
+        painted: what the layers gave, N×C×h×w: uint8, or for nchw-float float32 in [0, 1].
+        form: what the file gives.
+        batch: how many pictures the model takes, where its size is not fixed.
+    """
+    if form.layout == NHWC_UINT8:
+        picture = _interleave(writer, network, painted, padded=opening.padded)
+    else:
+        picture = _spread(writer, network, painted)
+    start = writer.integers(network.margin, network.margin)
+    end = writer.node("Add", opening.size, start) if network.margin else opening.size
+    axes = writer.integers(*SIDES[form.layout])
+    inputs = opening.inputs
+    if form.controls:
+        inputs = (*inputs, STRENGTH, KEEP_COLORS)
+        _control(writer, writer.node("Slice", picture, start, end, axes), form=form)
+    else:
+        writer.node("Slice", picture, start, end, axes, output=OUTPUT)
+    return _model(writer, inputs, form=form, batch=batch if form.size is None else 1)
+
+
+def in_range(writer: GraphWriter, picture: str, *, form: Form) -> str:
+    """Turn what a picture comes as into float32 in [0, 1]."""
+    return picture if form.layout == NCHW_FLOAT else from_levels(writer, picture)
+
+
+def from_levels(writer: GraphWriter, levels: str) -> str:
+    """Turn uint8 levels into float32 in [0, 1]."""
+    return writer.node(
+        "DequantizeLinear", levels, writer.number(1 / 255), writer.number(0, kind=np.uint8)
+    )
+
+
+def as_painted(writer: GraphWriter, stylized: str, *, form: Form) -> str:
+    """Turn what a network gives, float32, into what `close_graph` takes."""
+    if form.layout == NHWC_UINT8:
+        return writer.node(
+            "QuantizeLinear",
+            stylized,
+            writer.number(OUTPUT_UNITS / 255),
+            writer.number(0, kind=np.uint8),
+        )
+    values = writer.node("Mul", stylized, writer.number(1 / OUTPUT_UNITS))
+    return writer.node("Clip", values, writer.number(0), writer.number(1))
+
+
+def _planes(writer: GraphWriter, picture: str, *, form: Form) -> str:
+    if form.layout == NCHW_FLOAT:
+        return picture
+    return writer.node("Transpose", picture, attributes={"perm": [0, 3, 1, 2]})
+
+
+def _size(writer: GraphWriter, planes: str) -> str:
+    """Return height and width of N×C×H×W."""
+    shape = writer.node("Shape", planes)
+    return writer.node("Slice", shape, writer.integers(2), writer.integers(4))
+
+
+def _round_up(writer: GraphWriter, values: str, step: str) -> str:
+    """Return the multiples of a step that are next above, as a number of steps."""
+    above = writer.node("Add", values, writer.node("Sub", step, writer.integers(1)))
+    return writer.node("Div", above, step)
+
+
+def _frame(
+    writer: GraphWriter, network: TransformerNetwork, planes: str, *, size: str
+) -> tuple[str, str]:
+    """Pad as the network does; return what comes out, and its height and width."""
+    filled, target = fill(
+        writer, planes, size=size, smallest=network.smallest_side, multiple=network.multiple
+    )
+    if not network.margin:
+        return filled, target
+    both = writer.integers(0, 0, network.margin, network.margin)
+    pads = writer.node("Concat", both, both, attributes={"axis": 0})
+    framed = writer.node("Pad", filled, pads, attributes={"mode": "reflect"})
+    return framed, writer.node("Add", target, writer.integers(2 * network.margin))
+
+
+def fill(
+    writer: GraphWriter, planes: str, *, size: str, smallest: int, multiple: int
+) -> tuple[str, str]:
+    """Repeat the last row and column up to a size that the layers can run on; return that too.
+
+    Args:
+        writer: to write to.
+        planes: N×C×H×W.
+        size: its height and width.
+        smallest: height and width there must be at least.
+        multiple: what they must be divisible by.
+    """
+    enough = writer.node("Max", size, writer.integers(smallest))
+    step = writer.integers(multiple)
+    target = writer.node("Mul", _round_up(writer, enough, step), step)
+    return _pad_end(writer, planes, writer.node("Sub", target, size)), target
+
+
+def _pad_end(writer: GraphWriter, planes: str, missing: str) -> str:
+    """Repeat the last row and column as often as is said."""
+    if writer.all_zero(missing):
+        return planes
+    pads = writer.node(
+        "Concat", writer.integers(0, 0, 0, 0, 0, 0), missing, attributes={"axis": 0}
+    )  # before N, channels, H and W, and after them
+    return writer.node("Pad", planes, pads, attributes={"mode": "edge"})
+
+
+def _copy_sides(size: tuple[int, int]) -> tuple[int, int]:
+    """Return the height and width of the small copy of a picture of a height and width."""
+    stride, block = copy_steps(*size)
+    height, width = size
+    rows = -(-height // stride)
+    return -(-rows // block), -(-width // (stride * block))
+
+
+def _small_copy(writer: GraphWriter, planes: str, *, size: str, form: Form) -> tuple[str, str]:
+    """Shrink N×3×H×W as `network.small_copy` does, to float32 in [0, 1]; return its size too."""
+    both_sides = writer.node("ReduceSum", size, writer.integers(0))
+    shrink = _round_up(writer, both_sides, writer.integers(2 * CONTEXT_SIDE))
+    is_small = writer.node("Less", shrink, writer.integers(4))
+    half = _round_up(writer, shrink, writer.integers(2))
+    stride = writer.node("Where", is_small, writer.integers(1), half)
+    block = writer.node("Where", is_small, shrink, writer.integers(2))
+    rows, all_rows = writer.integers(0), writer.integers(LAST)
+    sampled = writer.node("Slice", planes, rows, all_rows, writer.integers(2), stride)
+    every_column = writer.node("Concat", stride, writer.integers(1), attributes={"axis": 0})
+    sides = _round_up(writer, size, every_column)
+    across = writer.node("Mul", block, stride)
+    steps = writer.node("Concat", block, across, attributes={"axis": 0})
+    blocks = _round_up(writer, sides, steps)
+    lacking = writer.node("Sub", writer.node("Mul", blocks, steps), sides)
+    filled = in_range(writer, _pad_end(writer, sampled, lacking), form=form)
+    if form.size is not None:
+        window = [int(side) for side in writer.sizes[steps]]
+        attributes = {"kernel_shape": window, "strides": window}
+        pooled = writer.node("AveragePool", filled, attributes=attributes, output=SMALL_COPY)
+        return pooled, blocks
+    height, width = (
+        writer.node("Slice", blocks, writer.integers(axis), writer.integers(axis + 1))
+        for axis in (0, 1)
+    )
+    shape = [writer.integers(0, 3), height, block, width, across]
+    split = writer.node(
+        "Reshape", filled, writer.node("Concat", *shape, attributes={"axis": 0})
+    )  # N×3×h×down×w×across
+    means = {"axes": [3, 5], "keepdims": 0}
+    copy = writer.node("ReduceMean", split, attributes=means, output=SMALL_COPY)
+    # Of the copy itself, as whoever cuts the file there gives another.
+    return copy, _size(writer, copy)
+
+
+def _interleave(
+    writer: GraphWriter, network: TransformerNetwork, levels: str, *, padded: str
+) -> str:
+    """Turn uint8 N×C×h×w, of a picture or of its blocks, into N×H×W×3."""
+    x = writer.node("Transpose", levels, attributes={"perm": [0, 2, 3, 1]})
+    last = network.layers[-1]
+    if not isinstance(last, Enlarge):
+        return x
+    # Blocks of rows of pixels: what is moved are whole runs of pixels.
+    rows = writer.node("Reshape", x, writer.integers(0, 0, 0, last.factor, -1))
+    x = writer.node("Transpose", rows, attributes={"perm": [0, 1, 3, 2, 4]})
+    width = writer.node("Slice", padded, writer.integers(1), writer.integers(2))
+    shape = writer.node(
+        "Concat", writer.integers(0, -1), width, writer.integers(3), attributes={"axis": 0}
+    )
+    return writer.node("Reshape", x, shape)
+
+
+def _spread(writer: GraphWriter, network: TransformerNetwork, values: str) -> str:
+    """Turn float32 N×C×h×w, of a picture or of its blocks, into N×3×H×W."""
+    last = network.layers[-1]
+    if not isinstance(last, Enlarge):
+        return values
+    attributes = {"blocksize": last.factor, "mode": "DCR"}
+    return writer.node("DepthToSpace", values, attributes=attributes)
+
+
+def _control(writer: GraphWriter, painted: str, *, form: Form) -> None:
+    """Make the output out of the picture and what is painted, as `Controls.finish` does."""
+    axis = COLORS[form.layout]
+    bytes_there = form.layout == NHWC_UINT8
+
+    def values(picture: str) -> str:
+        to_float = {"to": TensorProto.FLOAT}
+        return writer.node("Cast", picture, attributes=to_float) if bytes_there else picture
+
+    white = writer.number(255 if bytes_there else 1)
+    photo, painting = values(INPUT), values(painted)
+    change = writer.node("Sub", painting, photo)
+    shape = [1, 1, 1, 1]
+    shape[axis] = 3
+    luma = writer.constant(np.array(LUMA, np.float32).reshape(shape))
+    brighter = writer.node("ReduceSum", writer.node("Mul", change, luma), writer.integers(axis))
+    # A change of luminance alone moves all three colours alike.
+    recolored = writer.node("Add", photo, brighter)
+    recolored = writer.node("Clip", recolored, writer.number(0), white)
+    kept = writer.node("Mul", KEEP_COLORS, writer.node("Sub", recolored, painting))
+    wanted = writer.node("Add", painting, kept)
+    moved = writer.node("Mul", STRENGTH, writer.node("Sub", wanted, photo))
+    result = writer.node("Add", photo, moved)
+    output = "" if bytes_there else OUTPUT
+    result = writer.node("Clip", result, writer.number(0), white, output=output)
+    if bytes_there:
+        rounded = writer.node("Round", result)
+        writer.node("Cast", rounded, attributes={"to": TensorProto.UINT8}, output=OUTPUT)
+
+
+def _model(
+    writer: GraphWriter, inputs: Iterable[str], *, form: Form, batch: str | int
+) -> onnx.ModelProto:
+    sides: tuple[str | int, str | int] = form.size or ("height", "width")
+    copy_sides: tuple[str | int, str | int] = ("context_height", "context_width")
+    if form.size is not None:
+        copy_sides = _copy_sides(form.size)
+    contexts = batch if isinstance(batch, int) else "contexts"
+    shapes = {
+        INPUT: _shape(batch, sides, form=form),
+        CONTEXT: _shape(contexts, copy_sides, form=form),
+        OUTPUT: _shape(batch, sides, form=form),
+    }
+    kind = TensorProto.UINT8 if form.layout == NHWC_UINT8 else TensorProto.FLOAT
+
+    def value(name: str) -> onnx.ValueInfoProto:
+        if name in shapes:
+            return helper.make_tensor_value_info(name, kind, shapes[name])
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, [])
+
+    used = {name for node in writer.nodes for name in node.input}
+    graph = helper.make_graph(
+        writer.nodes,
+        "faststyle",
+        [value(name) for name in inputs],
+        [value(OUTPUT)],
+        [each for each in writer.initializers.values() if each.name in used],
+    )
+    return helper.make_model(
+        graph,
+        producer_name="faststyle",
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+    )
+
+
+def _shape(batch: str | int, sides: tuple[str | int, str | int], *, form: Form) -> list[str | int]:
+    return [batch, 3, *sides] if form.layout == NCHW_FLOAT else [batch, *sides, 3]
