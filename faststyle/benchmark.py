@@ -14,7 +14,7 @@ from typing import NamedTuple
 from faststyle.counting import read_contents
 from faststyle.errors import ConfigError, FaststyleError, ModelError
 from faststyle.files import whole_file
-from faststyle.foreign import read_input
+from faststyle.port import read_input
 from faststyle.session import open_model
 from faststyle.timing import Case, Cost, Size, TimedProcess
 

@@ -180,13 +180,20 @@ def _blended(brushes: Sequence[tuple[Brush, float]]) -> Brush:
     """Return what paints with all of some brushes, and mixes what they paint."""
     if len(brushes) == 1:
         return brushes[0][0]
+    if any(brush.sides for brush, _ in brushes):
+        raise ControlError(
+            "a model for pictures of one size cannot be blended with others in tiles; allow more "
+            "--memory, or scale the photo down with --max-side"
+        )
     multiple = math.lcm(*(brush.multiple for brush, _ in brushes))
 
     def rounded(most: int) -> int:
         return math.ceil(most / multiple) * multiple
 
     return Brush(
-        lambda part: _mixed([(brush.paint(part), weight) for brush, weight in brushes]),
+        lambda part, place: _mixed(
+            [(brush.paint(part, place), weight) for brush, weight in brushes]
+        ),
         halo=rounded(max(brush.halo for brush, _ in brushes)),
         feather=rounded(max(brush.feather for brush, _ in brushes)),
         multiple=multiple,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypeAlias, overload
+from typing import TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +19,18 @@ from faststyle.context import copy_steps, shrink_rows, small_copy
 from faststyle.contract import (
     CONTEXT,
     CONTRACT_VERSION,
-    INPUT,
-    OUTPUT,
+    NCHW_FLOAT,
+    NHWC_UINT8,
     SMALL_COPY,
     ModelCard,
 )
 from faststyle.cutting import cut
 from faststyle.errors import ImageError, ModelError
 from faststyle.gallery import resolve
-from faststyle.session import RUNTIME_ERRORS, OpenModel, open_model
-from faststyle.tiles import Brush, Pixels, mosaic, sample_rows
+from faststyle.port import MULTIPLE, Port, read_input
+from faststyle.session import OpenModel, open_model
+from faststyle.tiles import Brush, Pixels, Place, mosaic, repaint, sample_rows
+from faststyle.wash import with_wash
 
 Picture: TypeAlias = Image.Image | NDArray[np.uint8]
 """A PIL image of any mode, or uint8 H×W×3, RGB."""
@@ -47,6 +50,12 @@ FEATHER = 64
 BESIDE = 2
 """How many times as wide as such a tile what is painted beside it is."""
 
+OURS = {"contract_version", "faststyle_version"}
+"""Metadata that only files of ours have."""
+
+FOREIGN_HALO = 64
+"""Pixels that convolutions of unknown networks are taken to reach."""
+
 PATCH = 128
 """Side of the patches of the whole picture that are painted beside such tiles, in pixels."""
 
@@ -55,24 +64,28 @@ class Stylizer:
     """Repaints pictures with one model, loaded once.
 
     Attributes:
-        card: what the model says of itself.
+        card: what the model says of itself; of other people's only its name is known.
+        port: what the file takes and gives.
         device: the device it runs on, such as ``"cpu"``.
     """
 
     def __init__(
-        self, model: OpenModel, *, card: ModelCard, path: Path, threads: int | None = None
+        self, model: OpenModel, *, card: ModelCard | None, path: Path, threads: int | None = None
     ) -> None:
         """Take an open model.
 
         Args:
             model: the model.
-            card: what it says of itself.
+            card: what it says of itself; None for other people's.
             path: where it lies, to open it once more where tiles need another input.
             threads: CPU threads that it was opened with.
+
+        Raises:
+            ModelError: it does not turn one picture into one picture.
         """
-        self.card = card
+        self.card = foreign_card(path) if card is None else card
         self.device = model.device
-        self._session = model.session
+        self.port = Port(model, path=path, ours=card is not None)
         self._path = path
         self._threads = threads
 
@@ -111,11 +124,11 @@ class Stylizer:
                 "--context-input, of a network that normalizes by a small copy of the picture"
             )
         pixels, alpha = _read(image)
-        inputs = {INPUT: pixels[None]}
-        if takes_context:
-            whole = pixels if context is None else _read(context)[0]
-            inputs[CONTEXT] = small_copy(whole)[None]
-        stylized = self._run(inputs)
+        copy = None if context is None else small_copy(_read(context)[0])
+        if self.port.taken.sides is None:
+            stylized = self.port.paint(pixels, copy=copy)
+        else:
+            stylized = self._repaint_in_tiles(pixels)
         if not isinstance(image, Image.Image):
             return stylized
         picture = Image.fromarray(stylized)
@@ -151,63 +164,87 @@ class Stylizer:
         Raises:
             ModelError: the file is too old for tiles.
         """
+        if self.port.taken.sides is not None:
+            return self._brush_of_sides(picture, sides=self.port.taken.sides)
         halo, multiple = self.card.halo, self.card.multiple
+        paint = _whatever_the_place(self.port.paint)
         if self.card.normalization == "none":
-            return Brush(self, halo=halo, feather=0, multiple=multiple)
+            return Brush(paint, halo=halo, feather=0, multiple=multiple)
         if self.card.normalization == "context":
-            paint = self._with_whole(_small_copy(picture))
+            port = self.port if self.card.context == "input" else self._cut
+            paint = _whatever_the_place(partial(port.paint, copy=_small_copy(picture)))
             return Brush(paint, halo=halo, feather=0, multiple=multiple)
         beside = mosaic(picture, height=side, width=BESIDE * side, patch=PATCH)
-        paint = partial(self._repaint_beside, beside=beside)
+        paint = _whatever_the_place(partial(self._repaint_beside, beside=beside))
         feather = math.ceil(FEATHER / multiple) * multiple
         return Brush(paint, halo=halo, feather=feather, multiple=multiple)
 
-    def _with_whole(self, copy: NDArray[np.float32]) -> Callable[[Pixels], Pixels]:
-        """Return what repaints parts of a picture with the small copy of the whole, h×w×3."""
-        session: Any
-        whole: Mapping[str, NDArray[Any]]
-        if self.card.context == "input":
-            session, whole = self._session, {CONTEXT: copy.round().astype(np.uint8)[None]}
-        else:
-            planes = np.ascontiguousarray(copy.transpose(2, 0, 1)[None] / np.float32(255))
-            session, whole = self._cut.session, {SMALL_COPY: planes}
-        return lambda part: self._run({INPUT: part[None], **whole}, session=session)
+    def _repaint_in_tiles(self, pixels: Pixels) -> Pixels:
+        picture = Image.fromarray(pixels)
+        brush = self.brush(picture, side=max(pixels.shape))
+        with ThreadPoolExecutor(1) as thread:
+            repaint(
+                picture,
+                brush,
+                side=max(pixels.shape),
+                finish=lambda _, painting, __: painting,
+                threads=thread,
+            )
+        return np.asarray(picture)
 
-    def _repaint_beside(
-        self, part: NDArray[np.uint8], *, beside: NDArray[np.uint8]
-    ) -> NDArray[np.uint8]:
+    def _brush_of_sides(self, picture: Image.Image, *, sides: tuple[int, int]) -> Brush:
+        """Return what repaints parts with a file that takes one size only.
+
+        A part may be smaller; it is then continued as in a mirror. Each is painted without a look
+        at the others, so their colours are made those of the whole, painted at the file's size.
+        """
+        height, width = sides
+        guide = None
+        if picture.width > width or picture.height > height:
+            small = picture.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3)
+            guide = Image.fromarray(self.port.paint(np.asarray(small)))
+
+        def paint(part: Pixels, place: Place) -> Pixels:
+            rows, columns = part.shape[:2]
+            missing = ((0, height - rows), (0, width - columns), (0, 0))
+            painted = self.port.paint(np.pad(part, missing, mode="symmetric"))
+            if guide is not None:
+                across, down = width / picture.width, height / picture.height
+                left, top = place.left * across, place.top * down
+                box = (left, top, left + columns * across, top + rows * down)
+                wanted = guide.resize((columns, rows), Image.Resampling.BICUBIC, box=box)
+                whole = np.pad(np.asarray(wanted), missing, mode="symmetric")
+                painted = with_wash(painted, of=whole)
+            return painted[:rows, :columns]
+
+        return Brush(paint, halo=0, feather=min(sides) // 4, multiple=1, sides=sides)
+
+    def _repaint_beside(self, part: Pixels, *, beside: Pixels) -> Pixels:
         """Repaint a part of a picture beside a mosaic of the whole."""
         # Between them its border is reflected, as networks do where a picture ends.
         bordered = np.pad(part, ((0, 0), (0, self.card.halo), (0, 0)), mode="reflect")
         rows = np.arange(len(part)) % len(beside)
         canvas = np.concatenate([bordered, beside[rows]], axis=1)
-        return self._run({INPUT: canvas[None]})[:, : part.shape[1]]
+        return self.port.paint(canvas)[:, : part.shape[1]]
 
     @cached_property
-    def _cut(self) -> OpenModel:
+    def _cut(self) -> Port:
         """The model, with the small copy as an input."""
-        return open_model(
+        model = open_model(
             self._path,
             device=self.device,
             threads=self._threads,
             edit=partial(_with_small_copy, path=self._path),
         )
-
-    def _run(self, inputs: dict[str, NDArray[Any]], *, session: Any = None) -> NDArray[np.uint8]:
-        try:
-            (stylized,) = (session or self._session).run([OUTPUT], inputs)
-        except RUNTIME_ERRORS as error:
-            height, width = inputs[INPUT].shape[1:3]
-            raise ImageError(
-                f"a picture of {width}×{height} pixels could not be computed, probably for "
-                "want of memory; scale it down first"
-            ) from error
-        result: NDArray[np.uint8] = stylized[0]
-        return result
+        return Port(model, path=self._path, ours=True)
 
 
 def load(style: str | Path, *, device: str = "auto", threads: int | None = None) -> Stylizer:
-    """Load a bundled style or a model file.
+    """Load a bundled style or a model file, ours or other people's.
+
+    Those of others may take float32, float16 or uint8 pictures, N×3×H×W or N×H×W×3, of any size or
+    of one, with values from 0 to 255 or from 0 to 1. What they give may overshoot that range and
+    differ in size.
 
     Args:
         style: name of a bundled style, or the path of an ``.onnx`` file.
@@ -216,7 +253,7 @@ def load(style: str | Path, *, device: str = "auto", threads: int | None = None)
 
     Raises:
         UnknownStyleError: there is no such style, and no such file.
-        ModelError: the file cannot be loaded or is not a faststyle model.
+        ModelError: the file cannot be loaded, or does not turn one picture into one picture.
         DeviceError: the device cannot be used here.
     """
     return load_file(resolve(style), device=device, threads=threads)
@@ -226,27 +263,24 @@ def load_file(path: Path, *, device: str = "auto", threads: int | None = None) -
     """Load a model file, like `load`, whatever its name.
 
     Raises:
-        ModelError: the file cannot be loaded or is not a faststyle model.
+        ModelError: the file cannot be loaded, or does not turn one picture into one picture.
         DeviceError: the device cannot be used here.
     """
     model = open_model(path, device=device, threads=threads)
     return Stylizer(model, card=read_card(model, path=path), path=path, threads=threads)
 
 
-def read_card(model: OpenModel, *, path: Path) -> ModelCard:
-    """Check that a model follows the contract, and read what it says of itself.
+def read_card(model: OpenModel, *, path: Path) -> ModelCard | None:
+    """Read what a model says of itself, and check it; None for other people's.
 
     Raises:
-        ModelError: it is not a faststyle model, or of a newer contract.
+        ModelError: its metadata are damaged or do not fit it, or it is of a newer contract.
     """
-    entries = [*model.session.get_inputs(), *model.session.get_outputs()]
-    names = [entry.name for entry in entries]
-    kinds = {(entry.type, len(entry.shape), *entry.shape[-1:]) for entry in entries}
-    takes_context = names == [INPUT, CONTEXT, OUTPUT]
-    if not (takes_context or names == [INPUT, OUTPUT]) or kinds != {("tensor(uint8)", 4, 3)}:
-        raise ModelError(f"{path}: not a faststyle model; make one with faststyle export")
+    metadata = model.session.get_modelmeta().custom_metadata_map
+    if OURS.isdisjoint(metadata):
+        return None
     try:
-        card = ModelCard.from_metadata(model.session.get_modelmeta().custom_metadata_map)
+        card = ModelCard.from_metadata(metadata)
     except (KeyError, ValueError) as error:
         raise ModelError(f"{path}: its metadata are missing or damaged; export it again") from error
     if card.contract_version > CONTRACT_VERSION:
@@ -254,9 +288,21 @@ def read_card(model: OpenModel, *, path: Path) -> ModelCard:
             f"{path}: follows contract {card.contract_version}, and this faststyle knows "
             f"{CONTRACT_VERSION}; update faststyle"
         )
-    if takes_context != (card.context == "input"):
+    taken = read_input(model, path=path)
+    layout = NCHW_FLOAT if taken.channels_first else NHWC_UINT8
+    takes_context = CONTEXT in taken.extras
+    if takes_context != (card.context == "input") or card.layout != layout:
         raise ModelError(f"{path}: its metadata do not fit its inputs; export it again")
     return card
+
+
+def foreign_card(path: Path) -> ModelCard:
+    """Return what is taken to be so of a network that says nothing of itself."""
+    return ModelCard(style=path.stem, halo=FOREIGN_HALO, multiple=MULTIPLE)
+
+
+def _whatever_the_place(paint: Callable[[Pixels], Pixels]) -> Callable[[Pixels, Place], Pixels]:
+    return lambda part, _: paint(part)
 
 
 def _with_small_copy(content: bytes, *, path: Path) -> bytes:

@@ -21,18 +21,27 @@ Finish = Callable[[Pixels, Pixels, int], Pixels]
 """Makes rows of the result out of rows of the picture, those painted, and the first's number."""
 
 
+class Place(NamedTuple):
+    """Where a part of a picture begins."""
+
+    left: int
+    top: int
+
+
 @dataclass(frozen=True)
 class Brush:
     """Repaints parts of one picture so that they fit together."""
 
-    paint: Callable[[Pixels], Pixels]
-    """Repaints a part, with whatever it knows of the whole."""
+    paint: Callable[[Pixels, Place], Pixels]
+    """Repaints a part of its place, with whatever it knows of the whole."""
     halo: int
     """Pixels around a part that are repainted with it, and thrown away."""
     feather: int
     """Pixels by which neighbouring parts overlap to be blended; 0 where they agree anyway."""
     multiple: int
     """What the places of parts are divisible by, as are halo and feather."""
+    sides: tuple[int, int] | None = None
+    """Height and width of the largest parts it can paint; None where any will do."""
 
 
 class Span(NamedTuple):
@@ -72,18 +81,19 @@ def repaint(
     Args:
         picture: RGB; becomes the result.
         brush: repaints its parts.
-        side: of the tiles that are painted, in pixels, at most.
+        side: of the tiles that are painted, in pixels, at most, where the brush takes any.
         finish: makes the result out of the picture and what is painted.
         threads: paints tiles of a band at the same time.
     """
     width, height = picture.size
-    columns = spans(width, side=side, brush=brush)
+    tile_height, tile_width = brush.sides or (side, side)
+    columns = spans(width, side=tile_width, brush=brush)
     above = np.empty((0, width, 3), np.uint8)  # rows of the picture that are overwritten already
     overlap = above  # rows painted with the band before
-    for rows in spans(height, side=side, brush=brush):
+    for rows in spans(height, side=tile_height, brush=brush):
         here = np.asarray(picture.crop((0, rows.start, width, rows.last)))
         band = np.concatenate([above[len(above) - (rows.start - rows.first) :], here])
-        painted = _paint_band(band, brush, columns=columns, threads=threads)
+        painted = _paint_band(band, brush, top=rows.first, columns=columns, threads=threads)
         painted = painted[rows.start - rows.first : rows.stop - rows.first]
         if len(overlap):
             _blend(painted[: brush.feather], overlap, axis=0)
@@ -96,10 +106,14 @@ def repaint(
         above = band[max(0, kept - brush.halo) : kept].copy()
 
 
-def _paint_band(band: Pixels, brush: Brush, *, columns: list[Span], threads: Executor) -> Pixels:
+def _paint_band(
+    band: Pixels, brush: Brush, *, top: int, columns: list[Span], threads: Executor
+) -> Pixels:
     """Repaint all of some rows, tile by tile."""
     painted = np.empty_like(band)
-    tiles = threads.map(lambda span: brush.paint(_part(band, span)), columns)
+    tiles = threads.map(
+        lambda span: brush.paint(_part(band, span), Place(span.first, top)), columns
+    )
     for index, (span, tile) in enumerate(zip(columns, tiles, strict=True)):
         tile = tile[:, span.start - span.first : span.stop - span.first].copy()
         if index and brush.feather:

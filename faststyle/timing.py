@@ -21,7 +21,7 @@ from PIL import Image
 
 from faststyle.counting import count_multiply_adds
 from faststyle.errors import FaststyleError, ModelError
-from faststyle.foreign import read_input
+from faststyle.port import read_input
 from faststyle.session import QUIET, RUNTIME_ERRORS, open_model
 
 WHITE = 255.0

@@ -36,7 +36,7 @@ class Flat:
     def brush(self, picture: Image.Image, *, side: int) -> Brush:
         assert picture.mode == "RGB"
         assert side <= LARGEST_SIDE
-        return Brush(self, halo=0, feather=0, multiple=1)
+        return Brush(lambda part, _: self(part), halo=0, feather=0, multiple=1)
 
 
 def _painter(*styles: Weighted, controls: Controls | None = None, memory: int = PLENTY) -> Painter:

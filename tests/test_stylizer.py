@@ -12,8 +12,10 @@ from PIL import Image
 
 import faststyle
 from faststyle.context import small_copy
+from faststyle.contract import NCHW_FLOAT
 from faststyle.errors import ImageError, ModelError, UnknownStyleError
-from tests.conftest import blotches, pixels
+from faststyle.training.ends import Form
+from tests.conftest import blotches, make_card, pixels, vivid_network
 
 
 @pytest.fixture(scope="module")
@@ -208,11 +210,75 @@ def test_other_inputs_are_refused(
     entry = helper.make_tensor_value_info("copy", TensorProto.UINT8, ["n", "h", "w", 3])
     model.graph.input.append(entry)
     onnx.save(model, tmp_path / "other.onnx")
-    with pytest.raises(ModelError, match=r"other\.onnx: not a faststyle model"):
+    with pytest.raises(ModelError, match=r"other\.onnx: takes .*copy: uint8"):
         faststyle.load(tmp_path / "other.onnx")
 
 
-def test_a_foreign_model_is_refused(tmp_path: Path) -> None:
+@pytest.fixture
+def fixed_models(tmp_path: Path) -> Mapping[str, Path]:
+    """Model files of one network, for pictures of 64×96 and of any size."""
+    from faststyle.training.export import export_model
+
+    network = vivid_network(preset="johnson")
+    models = {"fixed": tmp_path / "fixed.onnx", "free": tmp_path / "free.onnx"}
+    for name, path in models.items():
+        size = (64, 96) if name == "fixed" else None
+        form = Form(layout=NCHW_FLOAT, size=size)
+        export_model(network, path, card=make_card(network), form=form)
+    return models
+
+
+def test_a_fixed_size_is_painted_as_it_is(fixed_models: Mapping[str, Path]) -> None:
+    fixed, free = (faststyle.load(path, device="cpu") for path in fixed_models.values())
+    photo = blotches(64, 96)
+    assert np.abs(fixed(photo).astype(int) - free(photo)).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (30, 41), (64, 97), (150, 250), (300, 20)])
+def test_a_fixed_size_paints_others_too(
+    fixed_models: Mapping[str, Path], size: tuple[int, int]
+) -> None:
+    stylizer = faststyle.load(fixed_models["fixed"], device="cpu")
+    photo = blotches(*size)
+    painted = stylizer(photo)
+    assert painted.shape == photo.shape
+    assert np.array_equal(pixels(stylizer(Image.fromarray(photo))), painted)
+
+
+def test_tiles_of_a_fixed_size_have_the_colors_of_the_whole(
+    fixed_models: Mapping[str, Path],
+) -> None:
+    """Half black and half white, which each alone would be normalized to the same."""
+    photo = np.zeros((200, 400, 3), np.uint8)
+    photo[:, 200:] = 255
+    photo ^= blotches(200, 400) // 8
+    stylizer = faststyle.load(fixed_models["fixed"], device="cpu")
+    fixed, whole = stylizer(photo), stylizer(pixels(Image.fromarray(photo).resize((96, 64))))
+    here, there = (
+        [each[:, : each.shape[1] // 2].mean((0, 1)), each[:, each.shape[1] // 2 :].mean((0, 1))]
+        for each in (fixed, whole)
+    )
+    assert np.abs(np.subtract(here, there)).max() < 5
+    assert np.abs(there[0] - there[1]).max() > 50
+    steps = np.abs(np.diff(fixed.astype(int), axis=1)).mean((0, 2))
+    borders = np.arange(72, 400, 72)
+    assert steps[borders - 1].mean() < 2 * np.median(steps)
+
+
+def test_files_with_controls_give_the_painting(tmp_path: Path) -> None:
+    from faststyle.training.export import export_model
+
+    network = vivid_network(preset="fast")
+    photo = blotches(40, 50)
+    painted = []
+    for controls in (False, True):
+        path = tmp_path / f"{controls}.onnx"
+        export_model(network, path, card=make_card(network), form=Form(controls=controls))
+        painted.append(faststyle.load(path, device="cpu")(photo))
+    assert np.array_equal(painted[0], painted[1])
+
+
+def test_a_foreign_model_is_taken(tmp_path: Path) -> None:
     values = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 224, 224])
         for name in ("input1", "output1")
@@ -222,5 +288,8 @@ def test_a_foreign_model_is_refused(tmp_path: Path) -> None:
     )
     opset = [helper.make_opsetid("", 17)]
     onnx.save(helper.make_model(graph, ir_version=8, opset_imports=opset), tmp_path / "f.onnx")
-    with pytest.raises(ModelError, match=r"f\.onnx: not a faststyle model"):
-        faststyle.load(tmp_path / "f.onnx")
+    stylizer = faststyle.load(tmp_path / "f.onnx", device="cpu")
+    assert (stylizer.card.style, stylizer.card.normalization) == ("f", "")
+    for size in ((224, 224), (100, 90), (300, 500)):
+        photo = blotches(*size)
+        assert np.abs(stylizer(photo).astype(int) - photo).max() <= 2

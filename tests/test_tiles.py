@@ -32,7 +32,7 @@ def _repainted(
     finish: Callable[[Pixels, Pixels, int], Pixels] = _same,
 ) -> Pixels:
     picture = Image.fromarray(photo)
-    brush = Brush(paint, halo=HALO, feather=feather, multiple=4)
+    brush = Brush(lambda part, _: paint(part), halo=HALO, feather=feather, multiple=4)
     with ThreadPoolExecutor(2) as threads:
         repaint(picture, brush, side=side, finish=finish, threads=threads)
     return pixels(picture)
@@ -41,7 +41,7 @@ def _repainted(
 @pytest.mark.parametrize("length", [1, 3, 44, 45, 100, 101, 1000])
 @pytest.mark.parametrize("feather", [0, 12])
 def test_spans_cover_everything_and_overlap_by_the_feather(length: int, feather: int) -> None:
-    brush = Brush(_blur, halo=HALO, feather=feather, multiple=4)
+    brush = Brush(lambda part, _: _blur(part), halo=HALO, feather=feather, multiple=4)
     found = spans(length, side=60, brush=brush)
     assert (found[0].start, found[-1].stop) == (0, length)
     for before, after in pairwise(found):

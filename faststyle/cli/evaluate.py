@@ -12,13 +12,11 @@ from tqdm import tqdm
 
 from faststyle.cli.options import add_models, add_overwrite, require_training_packages, words
 from faststyle.cli.tables import name_files, print_table
-from faststyle.errors import ConfigError, DataError, ModelError
+from faststyle.errors import ConfigError, DataError
 from faststyle.files import find_pictures, refuse_existing
-from faststyle.foreign import ForeignStylizer
 from faststyle.gallery import resolve
 from faststyle.images import save_picture
-from faststyle.session import open_model
-from faststyle.stylizer import Stylizer, read_card
+from faststyle.stylizer import load_file
 from faststyle.training.config import (
     DEVICES,
     SMALLEST_CROP,
@@ -160,15 +158,8 @@ def _choose_photos(folder: Path, *, without: Path, most: int | None) -> list[Pat
 
 def _open_models(named: Sequence[str]) -> dict[str, Repaint]:
     """Open each model once, by a name of its own."""
-    return {name: _open(path) for name, path in name_files(map(resolve, named)).items()}
-
-
-def _open(path: Path) -> Repaint:
-    model = open_model(path, device="cpu")
-    try:
-        return Stylizer(model, card=read_card(model, path=path), path=path)
-    except ModelError:
-        return ForeignStylizer(model, path=path)
+    files = name_files(map(resolve, named))
+    return {name: load_file(path, device="cpu") for name, path in files.items()}
 
 
 def _print_unreadable(paths: Sequence[Path]) -> None:

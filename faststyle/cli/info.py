@@ -9,9 +9,9 @@ from dataclasses import fields
 
 from faststyle.cli.options import readable_size
 from faststyle.contract import ModelCard
-from faststyle.errors import ModelError
 from faststyle.gallery import resolve
-from faststyle.session import OpenModel, describe_value, open_model
+from faststyle.port import Port, describe_port
+from faststyle.session import describe_value, open_model
 from faststyle.stylizer import read_card
 
 CONTEXTS = {"inside": "small copy made inside", "input": "small copy taken as an input"}
@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print what the model says of itself; 1 if it is not a faststyle model."""
+    """Print what the model says of itself, or what can be found out of other people's."""
     path = resolve(options.model)
     model = open_model(path, device="cpu", threads=1)
     _line("file", f"{path} ({readable_size(path.stat().st_size)})")
@@ -37,12 +37,15 @@ def run(options: argparse.Namespace) -> int:
     ):
         for entry in entries:
             _line(kind, describe_value(entry))
-    try:
-        card = read_card(model, path=path)
-    except ModelError:
-        _print_foreign(model)
-        raise
-    _print_card(card)
+    card = read_card(model, path=path)
+    if card is not None:
+        _print_card(card)
+        return 0
+    _line("made by", "another program: it says nothing of itself that faststyle knows")
+    for key, value in describe_port(Port(model, path=path, ours=False)).items():
+        _line(key, value)
+    for key, value in model.session.get_modelmeta().custom_metadata_map.items():
+        _line(key, value)
     return 0
 
 
@@ -68,11 +71,6 @@ def _describe_difference(difference: Mapping[str, float]) -> str:
         for name, words in MEASURES.items()
         if name in difference
     )
-
-
-def _print_foreign(model: OpenModel) -> None:
-    for key, value in model.session.get_modelmeta().custom_metadata_map.items():
-        _line(key, value)
 
 
 def _line(key: str, value: str) -> None:

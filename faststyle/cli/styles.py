@@ -6,8 +6,7 @@ import argparse
 
 from faststyle.cli.options import readable_size
 from faststyle.gallery import style_names, style_path
-from faststyle.session import open_model
-from faststyle.stylizer import read_card
+from faststyle.stylizer import load_file
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +18,7 @@ def run(_: argparse.Namespace) -> int:
     rows = [("name", "size", "licence", "trained on")]
     for name in style_names():
         path = style_path(name)
-        card = read_card(open_model(path, device="cpu", threads=1), path=path)
+        card = load_file(path, device="cpu", threads=1).card
         trained_on = ", ".join(filter(None, (card.author, card.source)))
         rows.append((name, readable_size(path.stat().st_size), card.license, trained_on))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

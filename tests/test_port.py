@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from faststyle.errors import ImageError, ModelError
-from faststyle.foreign import load_foreign
+from faststyle.stylizer import load
 from tests.conftest import FIRST, LAST, Build, Shape, blotches
 
 
@@ -33,9 +33,7 @@ def test_layout_and_range_are_found(
     build: Build, white: float, shape: Shape, size: tuple[int, int]
 ) -> None:
     photo = blotches(*size)
-    assert np.array_equal(
-        load_foreign(_inverted(build, white=white, shape=shape))(photo), 255 - photo
-    )
+    assert np.array_equal(load(_inverted(build, white=white, shape=shape))(photo), 255 - photo)
 
 
 @pytest.mark.parametrize("white", [1, 255])
@@ -48,7 +46,7 @@ def test_the_range_of_a_network_that_normalizes_is_found(build: Build, white: fl
         spread=np.full(3, white / 4, np.float32),
         middle=np.full(3, white / 2, np.float32),
     )
-    stylizer = load_foreign(path)
+    stylizer = load(path)
     photo = blotches(64, 64)
     expected = (photo - photo.mean((0, 1))) / photo.std((0, 1)) * 255 / 4 + 255 / 2
     assert np.abs(stylizer(photo) - expected.clip(0, 255)).max() <= 1
@@ -65,20 +63,20 @@ def test_overshoot_is_clamped(build: Build) -> None:
     )
     photo = blotches(20, 20)
     expected = ((photo / 255 - 0.5) * 3 * 255).clip(0, 255)
-    assert np.abs(load_foreign(path)(photo) - expected).max() <= 1
+    assert np.abs(load(path)(photo) - expected).max() <= 1
 
 
 @pytest.mark.parametrize("side", [32, 45])
 def test_a_fixed_size_is_scaled_to_and_back(build: Build, side: int) -> None:
     photo = blotches(70, 101)
-    inverted = load_foreign(_inverted(build, white=255, shape=(1, 3, side, side)))(photo)
+    inverted = load(_inverted(build, white=255, shape=(1, 3, side, side)))(photo)
     assert inverted.shape == photo.shape
     assert np.abs(inverted.astype(int) - (255 - photo)).mean() < 3
 
 
 def test_only_the_height_is_fixed(build: Build) -> None:
     photo = blotches(70, 101)
-    inverted = load_foreign(_inverted(build, white=1, shape=(1, 3, 64, None)))(photo)
+    inverted = load(_inverted(build, white=1, shape=(1, 3, 64, None)))(photo)
     assert np.abs(inverted.astype(int) - (255 - photo)).mean() < 3
 
 
@@ -99,7 +97,7 @@ def _halving(build: Build, *, scale: float) -> Path:
 @pytest.mark.parametrize("scale", [4.0, 4.25])
 def test_sizes_that_do_not_divide_come_back_whole(build: Build, scale: float) -> None:
     photo = blotches(67, 101)
-    painted = load_foreign(_halving(build, scale=scale))(photo)
+    painted = load(_halving(build, scale=scale))(photo)
     assert painted.shape == photo.shape
     assert np.abs(painted.astype(int) - photo).mean() < 12
 
@@ -112,7 +110,7 @@ def test_half_precision(build: Build) -> None:
         white=np.array(1, np.float16),
     )
     photo = blotches(20, 30)
-    assert np.abs(load_foreign(path)(photo).astype(int) - (255 - photo)).max() <= 1
+    assert np.abs(load(path)(photo).astype(int) - (255 - photo)).max() <= 1
 
 
 @pytest.mark.parametrize("white", [1, 255])
@@ -127,7 +125,7 @@ def test_bytes_in_and_floats_out(build: Build, white: float) -> None:
         factor=_number(white / 255),
     )
     photo = blotches(20, 30)
-    assert np.array_equal(load_foreign(path)(photo), photo)
+    assert np.array_equal(load(path)(photo), photo)
 
 
 def test_our_own_file_gives_the_same_as_with_us(model_path: Path) -> None:
@@ -135,7 +133,7 @@ def test_our_own_file_gives_the_same_as_with_us(model_path: Path) -> None:
 
     photo = blotches(32, 48)
     ours = faststyle.load(model_path, device="cpu")
-    assert np.array_equal(load_foreign(model_path)(photo), ours(photo))
+    assert np.array_equal(load(model_path)(photo), ours(photo))
 
 
 def test_our_own_file_gets_its_context(fast_models: Mapping[str, Path]) -> None:
@@ -143,7 +141,7 @@ def test_our_own_file_gets_its_context(fast_models: Mapping[str, Path]) -> None:
 
     photo = blotches(260, 280)
     ours = faststyle.load(fast_models["context"], device="cpu")
-    assert np.array_equal(load_foreign(fast_models["context"])(photo), ours(photo))
+    assert np.array_equal(load(fast_models["context"])(photo), ours(photo))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +160,7 @@ def test_other_inputs_are_named(
     node = helper.make_node("Identity", ["x"], ["y"])
     path = build([node], shape=shape, kind=kind, kind_out=kind, inputs=inputs)
     with pytest.raises(ModelError, match=f"^{path}: {found}.*; supported is one picture in") as it:
-        load_foreign(path)
+        load(path)
     assert "\n" not in str(it.value)
 
 
@@ -174,25 +172,25 @@ def test_an_output_that_is_no_picture_is_named(build: Build) -> None:
         ]
     )
     with pytest.raises(ModelError, match="gives 1×3 for a picture; supported is"):
-        load_foreign(path)
+        load(path)
 
 
 def test_an_output_without_numbers_is_named(build: Build) -> None:
     path = build([helper.make_node("Div", ["x", "zero"], ["y"])], zero=_number(0))
     with pytest.raises(ModelError, match="gives NaN or infinite values"):
-        load_foreign(path)
+        load(path)
 
 
 def test_a_file_that_fails_is_named(build: Build) -> None:
     """It says that it takes any size, and takes one."""
     path = build([helper.make_node("Add", ["x", "w"], ["y"])], w=np.zeros((1, 3, 50, 50), "f4"))
     with pytest.raises(ModelError, match="could not repaint a picture of 128×128 pixels; try"):
-        load_foreign(path)
+        load(path)
 
 
 def test_a_picture_that_fails_is_named(build: Build) -> None:
     path = build([helper.make_node("AveragePool", ["x"], ["y"], kernel_shape=[9, 9])])
-    stylizer = load_foreign(path)
+    stylizer = load(path)
     assert stylizer(blotches(20, 20)).shape == (20, 20, 3)
     with pytest.raises(ImageError, match="could not repaint a picture of 4×4 pixels"):
         stylizer(blotches(3, 3))
@@ -205,9 +203,9 @@ def test_weights_in_a_file_of_their_own(build: Build) -> None:
     onnx.save(model, path, save_as_external_data=True, location="apart.data", size_threshold=0)
     assert (path.parent / "apart.data").exists()
     photo = blotches(20, 20)
-    assert np.array_equal(load_foreign(path)(photo), 255 - photo)
+    assert np.array_equal(load(path)(photo), 255 - photo)
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"none\.onnx: No such file"):
-        load_foreign(tmp_path / "none.onnx")
+        load(tmp_path / "none.onnx")

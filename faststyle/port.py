@@ -1,0 +1,269 @@
+"""What an ONNX file takes and gives: ours in all their forms, and fast-style networks of others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from faststyle.context import small_copy
+from faststyle.contract import CONTEXT, INPUT, KEEP_COLORS, SMALL_COPY, STRENGTH
+from faststyle.errors import ImageError, ModelError
+from faststyle.session import RUNTIME_ERRORS, OpenModel, describe_value
+
+SUPPORTED = (
+    "supported is one picture in, as float32, float16 or uint8 N×3×H×W or N×H×W×3, and one out"
+)
+
+INPUT_TYPES: dict[str, type[Any]] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(uint8)": np.uint8,
+}
+
+EXTRAS: tuple[Set[str], ...] = (
+    set(),
+    {CONTEXT},
+    {SMALL_COPY},
+    {STRENGTH, KEEP_COLORS},
+    {CONTEXT, STRENGTH, KEEP_COLORS},
+    {SMALL_COPY, STRENGTH, KEEP_COLORS},
+)
+"""What files of ours take besides the picture."""
+
+FULLY = {STRENGTH: 1.0, KEEP_COLORS: 0.0}
+"""Numbers with which a file with controls gives the painting."""
+
+MULTIPLE = 4
+"""Networks that halve a picture twice return its size only if the sides divide by this."""
+
+PROBE_SIDE = 128
+
+BRIGHT = 8.0
+"""Mean of absolute values from which on a picture is taken to reach from 0 to 255, and
+below it from 0 to 1; ordinary ones have a mean near 128 or near 0.5."""
+
+
+@dataclass(frozen=True)
+class PictureInput:
+    """What a file takes that repaints one picture."""
+
+    name: str
+    """Name of the input for the picture."""
+    type: type[Any]
+    """Type of its numbers."""
+    channels_first: bool
+    """Whether it is N×3×H×W; otherwise it is N×H×W×3."""
+    height: int | None
+    """In pixels; None where any will do."""
+    width: int | None
+    """In pixels; None where any will do."""
+    extras: Set[str]
+    """What it takes besides, as some of ours do: one of `EXTRAS`."""
+
+    @property
+    def sides(self) -> tuple[int, int] | None:
+        """Height and width of the only pictures it takes; None where any will do.
+
+        A side that is free where the other is fixed is taken to be as long.
+        """
+        height, width = self.height or self.width, self.width or self.height
+        return None if height is None or width is None else (height, width)
+
+    def feed(
+        self, pixels: NDArray[np.uint8], *, white: float, copy: NDArray[Any] | None = None
+    ) -> dict[str, NDArray[Any]]:
+        """Make the inputs for one picture, by name, as the file takes them.
+
+        Args:
+            pixels: uint8 H×W×3, RGB, of sides that the file takes.
+            white: the value that stands for 255.
+            copy: the small copy of what the picture is a part of, h×w×3 from 0 to 255; None takes
+                that of the picture.
+        """
+        feed = {self.name: self._picture(pixels, white=white)}
+        if copy is None and self.extras & {CONTEXT, SMALL_COPY}:
+            copy = small_copy(pixels)
+        if copy is not None and CONTEXT in self.extras:
+            feed[CONTEXT] = self._picture(np.rint(copy).astype(np.uint8), white=white)
+        if copy is not None and SMALL_COPY in self.extras:
+            planes = np.asarray(copy, np.float32).transpose(2, 0, 1)[None] / np.float32(255)
+            feed[SMALL_COPY] = np.ascontiguousarray(planes)
+        numbers = self.extras & set(FULLY)
+        return feed | {name: np.array(FULLY[name], np.float32) for name in numbers}
+
+    def _picture(self, pixels: NDArray[np.uint8], *, white: float) -> NDArray[Any]:
+        batch: NDArray[Any] = pixels[None]
+        if self.type is not np.uint8 or white != 255:
+            batch = (batch * np.float32(white / 255)).astype(self.type)
+        return np.ascontiguousarray(batch.transpose(0, 3, 1, 2)) if self.channels_first else batch
+
+
+class Port:
+    """Hands pictures to an open file as it takes them, and takes what it gives.
+
+    Attributes:
+        taken: what the file takes.
+        white: the value that stands for 255 in what it takes.
+        white_out: the one in what it gives.
+    """
+
+    def __init__(self, model: OpenModel, *, path: Path, ours: bool) -> None:
+        """Find out what a file takes, and for other people's, by repainting a small picture, gives.
+
+        Args:
+            model: the open file.
+            path: where it lies, for error messages.
+            ours: whether it follows our contract.
+
+        Raises:
+            ModelError: it does not turn one picture into one picture.
+        """
+        self._session = model.session
+        self._path = path
+        self._ours = ours
+        self.taken = read_input(model, path=path)
+        self.white = 255.0 if self.taken.type is np.uint8 else 1.0
+        self.white_out = self.white if ours else 1.0
+        if ours:
+            return
+        height, width = self.taken.sides or (PROBE_SIDE, PROBE_SIDE)
+        if np.abs(self._compute(_probe(height, width))).mean() > BRIGHT:
+            self.white = self.white_out = 255.0
+
+    def paint(
+        self, pixels: NDArray[np.uint8], *, copy: NDArray[Any] | None = None
+    ) -> NDArray[np.uint8]:
+        """Repaint one picture, of sides that the file takes.
+
+        Args:
+            pixels: uint8 H×W×3, RGB.
+            copy: see `PictureInput.feed`.
+
+        Returns:
+            An array of the same type and shape.
+
+        Raises:
+            ImageError: the picture cannot be computed.
+        """
+        height, width = pixels.shape[:2]
+        below, right = (0, 0) if self._ours else (-height % MULTIPLE, -width % MULTIPLE)
+        if self.taken.sides is not None:
+            below = right = 0
+        if below or right:
+            pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="edge")
+        try:
+            painted = self._compute(pixels, copy=copy)
+        except ModelError as error:
+            raise ImageError(str(error)) from error
+        if painted.dtype != np.uint8 or self.white_out != 255:
+            values = painted.astype(np.float32, copy=False) * np.float32(255 / self.white_out)
+            painted = np.rint(values).clip(0, 255).astype(np.uint8)
+        whole = _resized(painted, height=height + below, width=width + right)
+        return whole[:height, :width]
+
+    def _compute(
+        self, pixels: NDArray[np.uint8], *, copy: NDArray[Any] | None = None
+    ) -> NDArray[Any]:
+        """Run the file on uint8 H×W×3, and return what it gives as h×w×3.
+
+        Raises:
+            ModelError: it fails, or gives something else than a picture.
+        """
+        feed = self.taken.feed(pixels, white=self.white, copy=copy)
+        output = self._session.get_outputs()[0].name
+        try:
+            (painted,) = self._session.run([output], feed)
+        except RUNTIME_ERRORS as error:
+            height, width = pixels.shape[:2]
+            if self._ours:
+                raise ModelError(
+                    f"a picture of {width}×{height} pixels could not be computed, probably for "
+                    "want of memory; scale it down first"
+                ) from error
+            raise ModelError(
+                f"{self._path}: could not repaint a picture of {width}×{height} pixels; "
+                f"try another size; {SUPPORTED}"
+            ) from error
+        shape: tuple[int, ...] = getattr(painted, "shape", ())
+        if len(shape) != 4 or shape[0] != 1 or 3 not in (shape[1], shape[3]):
+            given = "×".join(map(str, shape)) or type(painted).__name__
+            raise ModelError(f"{self._path}: gives {given} for a picture; {SUPPORTED}")
+        channels_first = shape[3] != 3 or (shape[1] == 3 and self.taken.channels_first)
+        picture: NDArray[Any] = painted[0].transpose(1, 2, 0) if channels_first else painted[0]
+        if picture.dtype != np.uint8 and not np.isfinite(picture).all():
+            raise ModelError(f"{self._path}: gives NaN or infinite values; export it again")
+        return picture
+
+
+def read_input(model: OpenModel, *, path: Path) -> PictureInput:
+    """Find out what an open file takes, ours too.
+
+    Args:
+        model: the open file.
+        path: where it lies, for error messages.
+
+    Raises:
+        ModelError: it does not take one picture.
+    """
+    inputs = model.session.get_inputs()
+    extras = {each.name for each in inputs} - {INPUT}
+    named = any(each.name == INPUT for each in inputs) and extras in EXTRAS
+    pictures = [each for each in inputs if not named or each.name == INPUT]
+    if len(pictures) == 1 and pictures[0].type in INPUT_TYPES and len(pictures[0].shape) == 4:
+        count, *sides = map(_fixed, pictures[0].shape)
+        channels_first = sides[0] == 3
+        channels = sides.pop(0 if channels_first else 2)
+        if count in (None, 1) and channels == 3:
+            return PictureInput(
+                name=pictures[0].name,
+                type=INPUT_TYPES[pictures[0].type],
+                channels_first=channels_first,
+                height=sides[0],
+                width=sides[1],
+                extras=extras if named else set(),
+            )
+    taken = ", ".join(map(describe_value, inputs)) or "nothing"
+    raise ModelError(f"{path}: takes {taken}; {SUPPORTED}")
+
+
+def describe_port(port: Port) -> Mapping[str, str]:
+    """Say in words what a file takes and gives that says nothing of itself."""
+    taken = port.taken
+    layout = "N×3×H×W" if taken.channels_first else "N×H×W×3"
+    sides = taken.sides
+    size = (
+        "any"
+        if sides is None
+        else f"{sides[1]}×{sides[0]} pixels only; others are painted in tiles, or padded"
+    )
+    return {
+        "takes": f"{np.dtype(taken.type).name} {layout}, from 0 to {port.white:g}",
+        "gives": f"values from 0 to {port.white_out:g}, what lies beyond is clamped",
+        "size": size,
+    }
+
+
+def _fixed(side: object) -> int | None:
+    """Return the length of a side, None where it is free: a name, nothing, or not positive."""
+    return side if isinstance(side, int) and side > 0 else None
+
+
+def _probe(height: int, width: int) -> NDArray[np.uint8]:
+    """Draw soft colours from black to white."""
+    down, across = np.meshgrid(np.linspace(0, 1, height), np.linspace(0, 1, width), indexing="ij")
+    waves = np.stack([down, across, np.sin(9 * down) * np.cos(7 * across) / 2 + 0.5], axis=-1)
+    return (255 * waves).astype(np.uint8)
+
+
+def _resized(pixels: NDArray[np.uint8], *, height: int, width: int) -> NDArray[np.uint8]:
+    """Bring a result that is not of its picture's size to it."""
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    picture = Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS)
+    return np.asarray(picture)

@@ -1,0 +1,201 @@
+"""The page of examples/web, built, served and used in headless Chromium."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+from PIL import Image
+
+import faststyle
+from tests.conftest import REPOSITORY, Shape
+
+pytestmark = pytest.mark.clients
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+STYLE = "wave"
+NOT_ISOLATED = "--no-isolation"
+LONGEST = 600.0
+"""Seconds that building the page, or using it once, may take on a busy machine."""
+
+Observation = dict[str, Any]
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Page:
+    """The folder of the built page."""
+
+    folder: Path
+
+    def use(self, *steps: str | Path) -> list[Observation]:
+        """Take some steps and return what the page showed at first and after each."""
+        command = ["node", "test/drive.mjs", *map(str, steps)]
+        result = subprocess.run(
+            command, cwd=self.folder, capture_output=True, text=True, timeout=LONGEST
+        )
+        assert result.returncode == 0, result.stderr or result.stdout
+        report: Observation = json.loads(result.stdout)
+        return [report, *report["steps"]]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Page:
+    """Build the page in a copy of what it is made of."""
+    for tool in ("node", "npm", CHROMIUM):
+        if shutil.which(tool) is None:
+            pytest.skip(f"the page is built and used with {tool}, which is not installed")
+    copy = tmp_path_factory.mktemp("web")
+    ignored = shutil.ignore_patterns("node_modules", "dist")
+    for part in ("examples/web", "faststyle/styles", "data/photos"):
+        shutil.copytree(REPOSITORY / part, copy / part, ignore=ignored)
+    folder = copy / "examples" / "web"
+    for command in (["npm", "ci"], ["npm", "run", "check"], ["npm", "run", "build"]):
+        result = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=LONGEST
+        )
+        assert result.returncode == 0, result.stderr or result.stdout
+    return Page(folder)
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("photo") / "chelsea.png"
+    with Image.open(REPOSITORY / "data" / "photos" / "chelsea.jpg") as picture:
+        picture.convert("RGB").save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def painting(photo: Path) -> Pixels:
+    """Paint the photo with faststyle itself."""
+    stylized = faststyle.load(STYLE, device="cpu")(pixels(photo))
+    return np.asarray(stylized)
+
+
+def pixels(path: Path) -> Pixels:
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def largest_difference(first: Pixels, second: NDArray[Any]) -> float:
+    return float(np.abs(first.astype(float) - second).max())
+
+
+@pytest.mark.parametrize("isolation", [(), (NOT_ISOLATED,)], ids=["isolated", "not_isolated"])
+def test_a_downloaded_painting_is_that_of_faststyle(
+    page: Page, photo: Path, painting: Pixels, tmp_path: Path, isolation: tuple[str, ...]
+) -> None:
+    saved = tmp_path / "saved.png"
+    shown = page.use(*isolation, f"photo={photo}", f"style={STYLE}", f"download={saved}")[-1]
+    assert shown["name"] == f"chelsea_{STYLE}.png"
+    assert "451 × 300" in shown["status"]
+    threads = 1 if isolation else min(8, os.cpu_count() or 1)
+    assert shown["threads"] == threads
+    assert shown["runtime"] == f"WASM, {'one thread' if threads == 1 else f'{threads} threads'}"
+    assert largest_difference(pixels(saved), painting) <= 2
+
+
+def test_strength_blends_without_painting_again(
+    page: Page, photo: Path, painting: Pixels, tmp_path: Path
+) -> None:
+    before = pixels(photo)
+    whole, half, none = (tmp_path / f"{percent}.png" for percent in (100, 50, 0))
+    observed = page.use(
+        *(f"photo={photo}", f"style={STYLE}", f"download={whole}"),
+        *("strength=50", f"download={half}", "strength=0", f"download={none}"),
+    )
+    assert len({shown["paintings"] for shown in observed[3:]}) == 1
+    assert np.array_equal(pixels(none), before)
+    blend = (before.astype(float) + pixels(whole)) / 2
+    assert largest_difference(pixels(half), blend) <= 0.5
+    assert largest_difference(pixels(half), before + 0.5 * (painting - before.astype(float))) <= 1.5
+
+
+def test_what_is_no_picture_or_no_style_is_said_in_one_line_and_the_page_goes_on(
+    page: Page, photo: Path, tmp_path: Path
+) -> None:
+    broken, cut_off = tmp_path / "broken.png", tmp_path / "cut_off.onnx"
+    broken.write_bytes(photo.read_bytes()[:99])
+    model = (REPOSITORY / "faststyle" / "styles" / f"{STYLE}.onnx").read_bytes()
+    cut_off.write_bytes(model[: len(model) // 2])
+    foreign = foreign_model(tmp_path / "foreign.onnx")
+    observed = page.use(
+        *(f"photo={broken}", f"model={cut_off}", f"model={foreign}", f"photo={photo}"),
+    )
+    assert [shown["problem"] for shown in observed] == [
+        "",
+        "broken.png: not a picture that this browser can read",
+        "cut_off.onnx: not an ONNX file",
+        "foreign.onnx: not a faststyle model, its input is “x”, not “image”",
+        "",
+    ]
+    assert observed[-1]["paintings"] == observed[0]["paintings"] + 1
+
+
+def test_a_style_of_ones_own_and_a_dropped_photo(
+    page: Page, photo: Path, painting: Pixels, tmp_path: Path
+) -> None:
+    mine, saved = tmp_path / "mine.onnx", tmp_path / "saved.png"
+    shutil.copy(REPOSITORY / "faststyle" / "styles" / f"{STYLE}.onnx", mine)
+    page.use(f"drop={mine}", f"drop={photo}", f"download={saved}")
+    assert largest_difference(pixels(saved), painting) <= 2
+
+
+def test_all_is_within_reach_of_the_keyboard(page: Page) -> None:
+    observed = page.use(
+        *("focus=[name=style]:checked", "press=ArrowRight", "press=ArrowLeft"),
+        *("focus=#divider", "press=ArrowRight", "press=Home", "press=End"),
+    )
+    first, _, right, left, *divider = observed
+    assert first["style"] != right["style"]
+    assert first["style"] == left["style"]
+    start = first["divider"]
+    assert [shown["divider"] for shown in divider] == [start, start + 2, 0, 100]
+
+
+def test_a_large_photo_is_scaled_down_as_chosen(page: Page, tmp_path: Path) -> None:
+    large, saved = tmp_path / "large.jpg", tmp_path / "saved.png"
+    upright = 6  # of EXIF: the camera was held upright
+    exif = Image.Exif()
+    exif[0x0112] = upright
+    Image.new("RGB", (4000, 3000), "teal").save(large, exif=exif)
+    shown = page.use("size=1024", f"photo={large}", f"download={saved}")[-1]
+    assert "768 × 1024, of 3000 × 4000" in shown["status"]
+    assert pixels(saved).shape == (1024, 768, 3)
+
+
+def test_the_camera_is_painted_live_and_takes_a_photo(page: Page) -> None:
+    first, live, taken = page.use("camera=5", "shutter=1")
+    assert float(live["rate"].split()[0]) > 0
+    assert live["paintings"] > first["paintings"] + 1
+    assert "1280 × 720" in taken["status"]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--width", "390", "--height", "844")])
+def test_nothing_is_wider_than_the_window(page: Page, arguments: tuple[str, ...]) -> None:
+    assert page.use(*arguments)[0]["overflow"] <= 0
+
+
+def foreign_model(path: Path) -> Path:
+    """Write a model that is none of faststyle's."""
+    picture: Shape = ("n", "h", "w", 3)
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["x"], ["y"])],
+        "foreign",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, picture)],
+        [helper.make_tensor_value_info("y", TensorProto.UINT8, picture)],
+    )
+    opset = helper.make_opsetid("", 17)
+    onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=8), str(path))
+    return path
