@@ -22,6 +22,7 @@ WITH_TRAINING = (
     "cli/settings.py",
     "cli/running.py",
     "cli/export.py",
+    "cli/import_.py",
     "cli/evaluate.py",
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import io
+import keyword
 import os
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ COMMANDS = {
     "train": "learn a style from one picture and a folder of photos",
     "sweep": "try intensities and stroke sizes in short runs, on one contact sheet",
     "export": "turn a training checkpoint into an ONNX model",
+    "import": "turn a checkpoint of pytorch/examples into an ONNX model of ours",
     "evaluate": "compare models by the losses of what they paint",
     "bench": "time models side by side, and tell what else they take",
     "distill": "make a thin loss network out of VGG-19 weights",
@@ -35,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="replace")  # a terminal may not know every letter
     command = _choose(arguments[:1])
     try:
-        module = importlib.import_module(f"faststyle.cli.{command}")
+        name = f"{command}_" if keyword.iskeyword(command) else command
+        module = importlib.import_module(f"faststyle.cli.{name}")
         parser = argparse.ArgumentParser(
             prog=f"faststyle {command}", description=COMMANDS[command].capitalize() + "."
         )

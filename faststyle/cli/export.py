@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import argparse
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faststyle.cli.options import add_overwrite, readable_size, require_training_packages
+from faststyle.cli.options import (
+    add_card_options,
+    add_overwrite,
+    readable_size,
+    require_training_packages,
+    with_stated,
+)
 from faststyle.contract import LARGEST_MEAN, LAYOUTS, ModelCard
 from faststyle.files import find_pictures, refuse_existing
 from faststyle.gallery import resolve
 
 if TYPE_CHECKING:
     from faststyle.training.network import TransformerNetwork
-
-CARD_OPTIONS = ("style", "author", "license", "source")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -74,13 +77,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="take the small copy of the picture as a second input, so that tiles of a "
         "picture or frames of a video can share one",
     )
-    for option in CARD_OPTIONS:
-        parser.add_argument(
-            f"--{'name' if option == 'style' else option}",
-            dest=option,
-            metavar="TEXT",
-            help=f"{option} to state, if not that of the run",
-        )
+    add_card_options(parser)
     add_overwrite(parser)
 
 
@@ -94,11 +91,10 @@ def run(options: argparse.Namespace) -> int:
     refuse_existing(output, overwrite=options.overwrite)
     network, card, content = _read(options.network)
     photos, int8 = options.photos or content, options.precision == "int8"
-    stated = {option: getattr(options, option) for option in CARD_OPTIONS}
     difference = export_model(
         network,
         output,
-        card=replace(card, **{key: value for key, value in stated.items() if value is not None}),
+        card=with_stated(card, options),
         precision=options.precision,
         form=Form(
             layout=options.layout,

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from importlib.util import find_spec
+from typing import Any
 
+from faststyle.contract import ModelCard
 from faststyle.errors import MissingPackageError
+
+CARD_FIELDS = ("style", "author", "license", "source")
 
 TRAINING_PACKAGES = ("torch", "torchvision", "onnx", "matplotlib")
 
@@ -57,6 +62,23 @@ def require_training_packages() -> None:
 def words(text: str) -> tuple[str, ...]:
     """Read words between commas, for options that take several."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def add_card_options(parser: argparse.ArgumentParser) -> None:
+    """Add what a model is to say of itself."""
+    for field in CARD_FIELDS:
+        parser.add_argument(
+            f"--{'name' if field == 'style' else field}",
+            dest=field,
+            metavar="TEXT",
+            help=f"{field} to state, if not that of the run",
+        )
+
+
+def with_stated(card: ModelCard, options: argparse.Namespace) -> ModelCard:
+    """Return a card with what was given of it."""
+    given: dict[str, Any] = {field: getattr(options, field) for field in CARD_FIELDS}
+    return replace(card, **{field: text for field, text in given.items() if text is not None})
 
 
 def readable_size(count: int) -> str:

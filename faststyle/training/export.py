@@ -143,24 +143,30 @@ def model_card(
     network: TransformerNetwork, *, config: TrainingConfig, plan: Plan, trained_steps: int
 ) -> ModelCard:
     """Fill in what the exported model says of itself."""
-    halo = -(-network.halo // network.multiple) * network.multiple
     stated = ("name", "author", "license", "source")
     settings = {**config.to_dict(), **asdict(plan)}
     training = {key: value for key, value in settings.items() if key not in stated}
     # Folders of the machine that trained it are nobody's business.
     paths = ("style", "content", "vgg_weights", "start_from")
     training |= {key: Path(training[key]).name for key in paths if training[key]}
-    return ModelCard(
-        style=config.name or Path(config.style).stem,
+    return replace(
+        network_card(network, style=config.name or Path(config.style).stem),
         author=config.author,
         license=config.license,
         source=config.source,
+        trained_steps=trained_steps,
+        training=training,
+    )
+
+
+def network_card(network: TransformerNetwork, *, style: str) -> ModelCard:
+    """Fill in what an exported model says of its network alone."""
+    return ModelCard(
+        style=style,
         preset=f"{network.preset} width {network.width}",
         normalization=network.normalization,
         multiple=network.multiple,
-        halo=halo,
-        trained_steps=trained_steps,
-        training=training,
+        halo=-(-network.halo // network.multiple) * network.multiple,
         faststyle_version=__version__,
     )
 
