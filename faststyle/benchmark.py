@@ -119,7 +119,7 @@ def benchmark(
         models: ONNX files, ours or anybody's that repaint a picture, by name; each is
             compared with the first that can be opened.
         sizes: what to compute; a model that takes only one size is timed at that one.
-        device: one of `faststyle.session.DEVICES`.
+        device: one of `faststyle.session.devices`, or ``auto``.
         threads: CPU threads; None is one for each core.
         rounds: how often each model is timed at each size, after one run that is not.
         on_progress: called after each step.

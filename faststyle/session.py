@@ -22,15 +22,23 @@ except ImportError as error:
         "onnxruntime cannot be imported; install one of its packages: see the README"
     ) from error
 
-PROVIDERS = {
-    "cuda": "CUDAExecutionProvider",
-    "directml": "DmlExecutionProvider",
-    "coreml": "CoreMLExecutionProvider",
-    "cpu": "CPUExecutionProvider",
-}
-"""Devices and the onnxruntime provider of each, the preferred one first."""
+ENDING = "ExecutionProvider"
 
-DEVICES = ("auto", *PROVIDERS)
+CPU, CUDA, TENSORRT = (f"{name}{ENDING}" for name in ("CPU", "CUDA", "Tensorrt"))
+
+AUTOMATIC = {
+    "cuda": CUDA,
+    "directml": f"Dml{ENDING}",
+    "coreml": f"CoreML{ENDING}",
+    "cpu": CPU,
+}
+"""Devices that are taken by themselves and the onnxruntime provider of each, the preferred first.
+
+Others are taken when they are named: some compile a model for minutes, some for one size only.
+"""
+
+NO_DEVICES = {f"Azure{ENDING}"}
+"""Providers that send pictures elsewhere."""
 
 MODEL_ERRORS: tuple[type[Exception], ...] = (
     runtime_errors.InvalidGraph,
@@ -93,7 +101,7 @@ def open_model(
 
     Args:
         path: the file.
-        device: one of `DEVICES`; ``auto`` is the first of them that takes the model.
+        device: one of `devices`, or ``auto``, the first of `AUTOMATIC` that takes the model.
         threads: CPU threads that share the work; None is one for each core.
         spinning: the threads may keep the cores busy for a while after a run, in wait of
             the next.
@@ -109,11 +117,11 @@ def open_model(
         raise ModelError(f"{path}: {error.strerror}; check the path") from error
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise DeviceError(f"--threads {threads}: must be from 1 to {MOST_THREADS}")
-    for candidate in _candidates(device):
+    for candidate, provider in _candidates(device).items():
         try:
             options = _options(folder=path.parent, device=candidate, threads=threads)
             options.add_session_config_entry(SPINNING_STOP, "0" if spinning else "1")
-            session = _open(content, options, device=candidate)
+            session = _open(content, options, provider=provider)
         except RUNTIME_ERRORS as error:
             if candidate == "cpu" or isinstance(error, MODEL_ERRORS):
                 raise ModelError(
@@ -121,7 +129,7 @@ def open_model(
                 ) from error
             continue
         # onnxruntime also falls back to the CPU without an error.
-        if session.get_providers()[0] == PROVIDERS[candidate]:
+        if session.get_providers()[0] == provider:
             return OpenModel(session, candidate)
     raise DeviceError(
         f"--device {device}: onnxruntime has its provider but could not start it; "
@@ -155,7 +163,7 @@ def profile_run(
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         options.profile_file_prefix = str(Path(folder, "profile"))
         try:
-            session = _open(path.read_bytes(), options, device="cpu")
+            session = _open(path.read_bytes(), options, provider=CPU)
             session.run(None, dict(inputs), QUIET)
         except RUNTIME_ERRORS as error:
             raise ModelError(f"{path}: could not be run operator by operator") from error
@@ -169,19 +177,35 @@ def describe_value(value: Any) -> str:
     return f"{value.name}: {value.type.removeprefix('tensor(').rstrip(')')} {shape}"
 
 
-def _candidates(device: str) -> list[str]:
-    if device not in DEVICES:
-        raise DeviceError(f"no device is called {device!r}: choose from {', '.join(DEVICES)}")
-    available = onnxruntime.get_available_providers()
-    devices = [name for name, provider in PROVIDERS.items() if provider in available]
-    if device == "auto":
-        return devices
-    if device not in devices:
+def devices() -> dict[str, str]:
+    """Return the devices that onnxruntime can be asked for, and the provider of each.
+
+    Those of `AUTOMATIC`, and every other that the installed onnxruntime has, named after its
+    provider: ``openvino``, ``tensorrt``, ``xnnpack``, …
+    """
+    known = {*AUTOMATIC.values(), *NO_DEVICES}
+    others = (each for each in onnxruntime.get_available_providers() if each not in known)
+    return AUTOMATIC | {each.removesuffix(ENDING).lower(): each for each in others}
+
+
+def _candidates(device: str) -> dict[str, str]:
+    """Return the devices to try, and the provider of each."""
+    named = devices()
+    if device not in ("auto", *named):
         raise DeviceError(
-            f"--device {device}: the installed onnxruntime has no {PROVIDERS[device]} "
-            f"(it has {', '.join(devices)}); see the README on GPU packages"
+            f"no device is called {device!r}: choose from auto, {', '.join(named)}; others need "
+            "an onnxruntime package that has them"
         )
-    return [device]
+    available = onnxruntime.get_available_providers()
+    there = {name: provider for name, provider in named.items() if provider in available}
+    if device == "auto":
+        return {name: provider for name, provider in there.items() if name in AUTOMATIC}
+    if device not in there:
+        raise DeviceError(
+            f"--device {device}: the installed onnxruntime has no {named[device]} "
+            f"(it has {', '.join(there)}); see the README on GPU packages"
+        )
+    return {device: there[device]}
 
 
 def _preload_cuda() -> None:
@@ -202,9 +226,13 @@ def _options(*, folder: Path, device: str, threads: int | None) -> onnxruntime.S
 
 
 def _open(
-    content: bytes, options: onnxruntime.SessionOptions, *, device: str
+    content: bytes, options: onnxruntime.SessionOptions, *, provider: str
 ) -> onnxruntime.InferenceSession:
-    if device == "cuda":
+    wanted = [provider, CPU]
+    if provider == TENSORRT:
+        wanted.insert(1, CUDA)  # for the operators that it leaves
+    if CUDA in wanted:
         _preload_cuda()
-    providers = list(dict.fromkeys([PROVIDERS[device], PROVIDERS["cpu"]]))
+    available = onnxruntime.get_available_providers()
+    providers = [each for each in dict.fromkeys(wanted) if each in available]
     return onnxruntime.InferenceSession(content, options, providers=providers, enable_fallback=0)

@@ -248,7 +248,8 @@ def load(style: str | Path, *, device: str = "auto", threads: int | None = None)
 
     Args:
         style: name of a bundled style, or the path of an ``.onnx`` file.
-        device: auto, cuda, directml, coreml or cpu; only ``auto`` chooses by itself.
+        device: auto, cpu, cuda or another of `faststyle.session.devices`; only ``auto`` chooses
+            by itself.
         threads: CPU threads; None is one for each core.
 
     Raises:

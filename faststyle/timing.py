@@ -52,7 +52,7 @@ class Case:
     size: Size
     """Sides that the model takes."""
     device: str
-    """One of `faststyle.session.DEVICES`."""
+    """One of `faststyle.session.devices`."""
     threads: int | None
     """CPU threads; None is one for each core."""
     rounds: int

@@ -8,7 +8,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as runtime_errors
 
 from faststyle.errors import DeviceError, ModelError
 from faststyle.gallery import style_path
-from faststyle.session import PROVIDERS, SPINNING_STOP, open_model
+from faststyle.session import CPU, CUDA, SPINNING_STOP, TENSORRT, devices, open_model
 
 
 class _Session:
@@ -39,7 +39,7 @@ def _pretend_it_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnxruntime, "InferenceSession", create)
 
 
-CPU, CUDA = PROVIDERS["cpu"], PROVIDERS["cuda"]
+OPENVINO = "OpenVINOExecutionProvider"
 
 
 def test_auto_prefers_our_order_to_onnxruntimes(
@@ -65,6 +65,26 @@ def test_a_requested_device_never_falls_back(
     _pretend(monkeypatch, installed=[CPU], starting=[CPU])
     with pytest.raises(DeviceError, match=r"--device cuda: .*has no CUDAExecution.*it has cpu"):
         open_model(model_path, device="cuda")
+
+
+def test_every_installed_provider_can_be_asked_for(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = [TENSORRT, CUDA, OPENVINO, "AzureExecutionProvider", CPU]
+    _pretend(monkeypatch, installed=installed, starting=installed)
+    assert list(devices()) == ["cuda", "directml", "coreml", "cpu", "tensorrt", "openvino"]
+    for device in ("openvino", "tensorrt", "cuda", "cpu"):
+        assert open_model(model_path, device=device).device == device
+    session = open_model(model_path, device="tensorrt").session
+    assert session.get_providers() == [TENSORRT, CUDA, CPU]
+
+
+def test_auto_takes_no_device_that_compiles_for_minutes(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = [TENSORRT, OPENVINO, CUDA, CPU]
+    _pretend(monkeypatch, installed=installed, starting=[TENSORRT, OPENVINO, CPU])
+    assert open_model(model_path).device == "cpu"
 
 
 def test_a_device_that_raises_is_passed_over_or_named(

@@ -32,13 +32,13 @@ def add_models(parser: argparse.ArgumentParser) -> None:
 
 def add_device(parser: argparse._ActionsContainer) -> None:
     """Add ``--device`` and ``--threads``, for onnxruntime."""
-    from faststyle.session import DEVICES  # loads onnxruntime, which not every command needs
+    from faststyle.session import devices  # loads onnxruntime, which not every command needs
 
     parser.add_argument(
         "--device",
-        choices=DEVICES,
+        choices=("auto", *devices()),
         default="auto",
-        help="where to compute; auto takes the first that works (default: auto)",
+        help="where to compute; auto takes the first of the GPUs that works (default: auto)",
     )
     parser.add_argument(
         "--threads", type=int, metavar="N", help="CPU threads (default: one for each core)"
