@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from faststyle.errors import ExportError
+from faststyle.gallery import style_names, style_path
+from faststyle.training.exported import read_exported
 from faststyle.training.layers import ContextNorm
 from faststyle.training.network import TransformerNetwork, build_network
-from faststyle.training.quantize import Range, observe, write_quantized_graph
+from faststyle.training.quantize import Range, observe, rounded, write_quantized_graph
 from tests.conftest import blotches
 
 
@@ -32,6 +34,13 @@ def _photo(height: int, width: int, *, seed: int) -> Tensor:
     return torch.from_numpy(blotches(height, width, seed=seed).copy()).permute(2, 0, 1)[None] / 255
 
 
+def _expected(network: TransformerNetwork, photo: Tensor) -> np.ndarray:
+    levels = (photo * 255).round() / 255
+    with torch.no_grad():
+        painted = (network(levels) * 255).clamp(0, 255)
+    return np.asarray(painted.permute(0, 2, 3, 1))
+
+
 def _run(model: onnx.ModelProto, photo: Tensor) -> np.ndarray:
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
@@ -46,8 +55,7 @@ def test_bytes_paint_what_floats_do(network: TransformerNetwork) -> None:
     model = write_quantized_graph(network, seen=observe(network, photos))
     onnx.checker.check_model(model, full_check=True)
     for photo in (_photo(80, 96, seed=9), _photo(131, 67, seed=10)):
-        with torch.no_grad():
-            expected = (network(photo) * 255).clamp(0, 255).permute(0, 2, 3, 1).numpy()
+        expected = _expected(network, photo)
         assert expected.std() > 5
         assert np.abs(_run(model, photo) - expected).mean() < 2
 
@@ -55,8 +63,49 @@ def test_bytes_paint_what_floats_do(network: TransformerNetwork) -> None:
 def test_convolutions_compute_in_bytes(network: TransformerNetwork) -> None:
     model = write_quantized_graph(network, seen=observe(network, [_photo(64, 64, seed=0)]))
     operators = [node.op_type for node in model.graph.node]
-    assert operators.count("QLinearConv") == 10  # stem, two in each of four blocks, head
+    # Stem, the sum of its parts, two in each of four blocks, head.
+    assert operators.count("QLinearConv") == 11
     assert operators.count("Conv") == 8  # for the small copy, up to its last statistics
+
+
+def _rough(seed: int) -> Tensor:
+    grain = torch.randn((1, 3, 160, 240), generator=torch.Generator().manual_seed(seed))
+    return (_photo(160, 240, seed=seed) + 0.15 * grain.clamp(-2, 2)).clamp(0, 1)
+
+
+def _half_black(seed: int) -> Tensor:
+    """Draw a picture whose left half is black, flat but for a few levels."""
+    photo = _rough(seed)
+    levels = torch.rand((1, 3, 160, 120), generator=torch.Generator().manual_seed(seed))
+    photo[..., :120] = levels * 5 / 255
+    return photo
+
+
+@pytest.mark.parametrize("style", style_names())
+def test_flat_dark_areas_keep_their_texture(style: str) -> None:
+    network, _ = read_exported(style_path(style))
+    seen = observe(network, [draw(seed) for seed in range(4) for draw in (_half_black, _rough)])
+    model = write_quantized_graph(network, seen=seen)
+    photo = _half_black(10)
+    assert np.abs(_run(model, photo) - _expected(network, photo)).mean() < 2
+
+
+def test_channels_normalized_to_nothing_keep_their_shift(network: TransformerNetwork) -> None:
+    norm = next(each for each in network.modules() if isinstance(each, ContextNorm))
+    with torch.no_grad():
+        norm.weight[0] = norm.bias[1] = 0
+        norm.weight[1] = 0
+        norm.weight[2] = 1e-9
+    photo = _photo(80, 96, seed=0)
+    model = write_quantized_graph(network, seen=observe(network, [photo]))
+    assert np.abs(_run(model, photo) - _expected(network, photo)).mean() < 2
+
+
+def test_rounded_kernels_keep_their_sums() -> None:
+    kernels = np.random.default_rng(0).uniform(-126, 126, (5, 3, 8, 8))
+    steps = rounded(kernels)
+    assert np.abs(steps - kernels).max() < 1
+    assert np.abs((steps - kernels).sum((2, 3))).max() <= 0.5
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 6.0), (-2.0, 2.0), (-0.1, 9.0), (0.0, 0.0)])
