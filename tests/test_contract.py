@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from faststyle.contract import ModelCard
+from tests.conftest import REPOSITORY
 
 CARD = ModelCard(
     style="night",
@@ -20,6 +21,11 @@ def test_a_card_survives_metadata() -> None:
     metadata = CARD.to_metadata()
     assert all(isinstance(value, str) for value in metadata.values())
     assert ModelCard.from_metadata({**metadata, "unknown": "key"}) == CARD
+
+
+def test_every_key_is_documented() -> None:
+    shown = (REPOSITORY / "docs" / "MODEL.md").read_text()
+    assert [key for key in CARD.to_metadata() if f"`{key}`" not in shown] == []
 
 
 @pytest.mark.parametrize(

@@ -143,12 +143,12 @@ def test_what_is_no_picture_or_no_style_is_said_in_one_line_and_the_page_goes_on
     assert observed[-1]["paintings"] == observed[0]["paintings"] + 1
 
 
-def test_a_style_of_ones_own_and_a_dropped_photo(
+def test_a_dropped_style_of_ones_own_and_a_pasted_photo(
     page: Page, photo: Path, painting: Pixels, tmp_path: Path
 ) -> None:
     mine, saved = tmp_path / "mine.onnx", tmp_path / "saved.png"
     shutil.copy(REPOSITORY / "faststyle" / "styles" / f"{STYLE}.onnx", mine)
-    page.use(f"drop={mine}", f"drop={photo}", f"download={saved}")
+    page.use(f"drop={mine}", f"paste={photo}", f"download={saved}")
     assert largest_difference(pixels(saved), painting) <= 2
 
 
