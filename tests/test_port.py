@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
+from torch import nn
 
 from faststyle.errors import ImageError, ModelError
 from faststyle.stylizer import load
 from tests.conftest import FIRST, LAST, Build, Shape, blotches
+from tests.theirs import theirs
 
 
 def _number(value: float) -> NDArray[np.float32]:
@@ -209,3 +212,43 @@ def test_weights_in_a_file_of_their_own(build: Build) -> None:
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"none\.onnx: No such file"):
         load(tmp_path / "none.onnx")
+
+
+@pytest.mark.parametrize("white", [1, 255])
+@pytest.mark.parametrize("free", [False, True])
+@pytest.mark.parametrize("dynamo", [False, True])
+@pytest.mark.filterwarnings("ignore")
+def test_what_torch_exports(dynamo: bool, free: bool, white: int, tmp_path: Path) -> None:
+    """pytorch/examples' network by both of torch's exporters, of one size and of any."""
+    network: nn.Module = theirs(4)
+    if white == 1:
+        network = nn.Sequential(_Scale(255), network, _Scale(1 / 255)).eval()
+    path = tmp_path / "theirs.onnx"
+    example = (torch.rand(1, 3, 224, 224) * white,)
+    if dynamo:
+        shapes = ({2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC},) if free else None
+        torch.onnx.export(network, example, path, dynamic_shapes=shapes, verbose=False)
+    else:
+        axes = {"x": {2: "height", 3: "width"}} if free else None
+        torch.onnx.export(
+            network, example, path, input_names=["x"], dynamic_axes=axes, dynamo=False
+        )
+    stylizer = load(path, device="cpu")
+    assert stylizer.port.taken.sides == (None if free else (224, 224))
+    photo = blotches(224, 224)
+    with torch.no_grad():
+        values = torch.tensor(photo).permute(2, 0, 1)[None] * (white / 255)
+        painted = network(values)[0] * (255 / white)
+    assert painted.max() > 300
+    expected = painted.round().clamp(0, 255).permute(1, 2, 0).numpy()
+    assert np.abs(stylizer(photo) - expected).max() <= 1
+    assert stylizer(blotches(230, 301)).shape == (230, 301, 3)
+
+
+class _Scale(nn.Module):
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.factor * x
