@@ -162,9 +162,7 @@ def scatter(size: int, generator: Generator, *, spacing: float | Plane) -> Point
     return np.asarray(points / size, np.float32)
 
 
-def cells(
-    size: int, centres: Points, *, reach: float, angles: Plane | None = None
-) -> Labels:
+def cells(size: int, centres: Points, *, reach: float, angles: Plane | None = None) -> Labels:
     """Give every pixel to its nearest centre.
 
     Args:
