@@ -17,7 +17,7 @@ from . import (
     paper_cut,
     pointillism,
     stained_glass,
-    watercolour,
+    watercolor,
 )
 
 PAINTINGS: dict[str, Callable[[int, int], Image.Image]] = {
@@ -33,7 +33,7 @@ PAINTINGS: dict[str, Callable[[int, int], Image.Image]] = {
         paper_cut,
         pointillism,
         stained_glass,
-        watercolour,
+        watercolor,
     )
 }
 """What draws each style: called with the side in pixels and the seed."""
