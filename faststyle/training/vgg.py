@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Literal
 from urllib.error import URLError
 
 import torch
@@ -20,6 +22,15 @@ LITE_WEIGHTS = Path(__file__).with_name("lite.pth")
 
 BLOCKS = {LITE: (2, 2, 4, 4, 1), "vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 """Convolutions in each block; a max pooling follows every block."""
+
+Pooling = Literal["max", "average"]
+Padding = Literal["reflect", "circular"]
+
+POOLINGS: Mapping[Pooling, type[nn.MaxPool2d | nn.AvgPool2d]] = {
+    "max": nn.MaxPool2d,
+    "average": nn.AvgPool2d,
+}
+"""Published VGGs take the maximum; Gatys et al. 2016 found averages to look better."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -55,14 +66,21 @@ class VggFeatures(nn.Module):
     """A frozen VGG, evaluated only as deep as the deepest requested layer.
 
     Convolutions pad by reflection where the published network pads with zeros: zeros
-    are an edge that the loss would see and the transformer network would paint.
+    are an edge that the loss would see and the transformer network would paint. Circular
+    padding makes the opposite borders of a picture neighbours, so that it tiles.
     """
 
     mean: Tensor
     std: Tensor
 
     def __init__(
-        self, state: Mapping[str, Tensor], *, loss_network: str, layers: Iterable[str]
+        self,
+        state: Mapping[str, Tensor],
+        *,
+        loss_network: str,
+        layers: Iterable[str],
+        pooling: Pooling = "max",
+        padding: Padding = "reflect",
     ) -> None:
         """Build the network from a state dict in torchvision's layout.
 
@@ -71,6 +89,8 @@ class VggFeatures(nn.Module):
                 be thinner than the published network.
             loss_network: one of `BLOCKS`.
             layers: names of the activations to return, such as ``relu2_2``.
+            pooling: what a pooling takes of each 2×2 activations.
+            padding: what convolutions see beyond the borders.
 
         Raises:
             ConfigError: a layer does not exist in this VGG.
@@ -85,10 +105,12 @@ class VggFeatures(nn.Module):
         self.stages = nn.ModuleDict()
         channels = 3
         for name in names[: last + 1]:
-            convolution = _convolution(state, key=keys[name], channels_in=channels, name=name)
+            convolution = _convolution(
+                state, key=keys[name], channels_in=channels, name=name, padding=padding
+            )
             pooled = name.endswith("_1") and name != "relu1_1"
-            pooling = [nn.MaxPool2d(2)] if pooled else []
-            self.stages[name] = nn.Sequential(*pooling, convolution, nn.ReLU(inplace=True))
+            before = [POOLINGS[pooling](2)] if pooled else []
+            self.stages[name] = nn.Sequential(*before, convolution, nn.ReLU(inplace=True))
             channels = convolution.out_channels
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
@@ -123,7 +145,12 @@ class VggFeatures(nn.Module):
 
 
 def load_vgg(
-    *, loss_network: str, layers: Iterable[str], weights: Path | None = None
+    *,
+    loss_network: str,
+    layers: Iterable[str],
+    weights: Path | None = None,
+    pooling: Pooling = "max",
+    padding: Padding = "reflect",
 ) -> VggFeatures:
     """Build a loss network.
 
@@ -132,6 +159,8 @@ def load_vgg(
         layers: names of the activations to return.
         weights: a state dict in torchvision's layout; None takes the bundled weights of
             ``lite``, and downloads torchvision's ImageNet weights of the others.
+        pooling: what a pooling takes of each 2×2 activations.
+        padding: what convolutions see beyond the borders.
 
     Raises:
         ConfigError: the loss network or a layer does not exist.
@@ -141,10 +170,13 @@ def load_vgg(
     _require_known(layers, names=layer_names(loss_network), loss_network=loss_network)
     if weights is None and loss_network == LITE:
         weights = LITE_WEIGHTS
+    build = partial(
+        VggFeatures, loss_network=loss_network, layers=layers, pooling=pooling, padding=padding
+    )
     if weights is None:
-        return VggFeatures(_download(loss_network), loss_network=loss_network, layers=layers)
+        return build(_download(loss_network))
     try:
-        return VggFeatures(read_weights(weights), loss_network=loss_network, layers=layers)
+        return build(read_weights(weights))
     except WeightsError as error:
         raise WeightsError(f"{weights}: {error}") from error
 
@@ -172,7 +204,7 @@ def _require_known(layers: Iterable[str], *, names: list[str], loss_network: str
 
 
 def _convolution(
-    state: Mapping[str, Tensor], *, key: str, channels_in: int, name: str
+    state: Mapping[str, Tensor], *, key: str, channels_in: int, name: str, padding: Padding
 ) -> nn.Conv2d:
     weight, bias = (state.get(f"{key}.{part}") for part in ("weight", "bias"))
     if not isinstance(weight, Tensor) or not isinstance(bias, Tensor):
@@ -186,7 +218,7 @@ def _convolution(
             f"{key} has shape {tuple(weight.shape)} where {name} needs "
             f"(channels, {channels_in}, 3, 3); use weights of this VGG in torchvision's layout"
         )
-    convolution = nn.Conv2d(channels_in, channels_out, 3, padding=1, padding_mode="reflect")
+    convolution = nn.Conv2d(channels_in, channels_out, 3, padding=1, padding_mode=padding)
     convolution.load_state_dict({"weight": weight, "bias": bias})
     return convolution
 

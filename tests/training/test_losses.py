@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from faststyle.training.conventions import CONVENTIONS, GATYS, JOHNSON
 from faststyle.training.losses import (
     ContentLoss,
     GridLoss,
@@ -169,3 +170,114 @@ def test_gradient_leads_downhill(objective: PerceptualLoss) -> None:
         optimizer.step()
         totals.append(loss.item())
     assert totals[-1] < 0.7 * totals[0]
+
+
+def _numpy_gram(features: np.ndarray) -> np.ndarray:
+    flat = features.reshape(len(features), features.shape[1], -1)
+    gram: np.ndarray = np.einsum("nip,njp->nij", flat, flat)
+    return gram
+
+
+def test_gram_matrix_by_elements_against_numpy(features: Tensor) -> None:
+    exact = features.double()
+    gram = gram_matrix(exact, normalization="elements")
+    assert gram.dtype == torch.float64
+    assert np.allclose(gram, _numpy_gram(exact.numpy()) / (5 * 42), rtol=1e-12)
+
+
+def test_gatys_losses_by_hand() -> None:
+    """Two maps over two positions, [[1, 2], [0, 1]] against [[0, 1], [1, 1]]."""
+    found = {"a": torch.tensor([[[[1.0, 2.0]], [[0.0, 1.0]]]])}
+    target = {"a": torch.tensor([[[[0.0, 1.0]], [[1.0, 1.0]]]])}
+    # Differences 1, 1, -1, 0; Gram matrices [[5, 2], [2, 1]] and [[1, 1], [1, 2]].
+    assert ContentLoss(["a"], convention=GATYS)(found, target).item() == 1.5
+    style = StyleLoss(target, layers=["a"], weights=[0.5], convention=GATYS)
+    assert style(found).item() == pytest.approx(0.5 * (16 + 1 + 1 + 1) / (4 * 2**2 * 2**2))
+
+
+def test_johnsons_losses_by_hand() -> None:
+    found = {"a": torch.tensor([[[[1.0, 2.0]], [[0.0, 1.0]]]])}
+    target = {"a": torch.tensor([[[[0.0, 1.0]], [[1.0, 1.0]]]])}
+    assert ContentLoss(["a"], convention=JOHNSON)(found, target).item() == 3 / 4
+    style = StyleLoss(target, layers=["a"], weights=[5], convention=JOHNSON)
+    assert style(found).item() == pytest.approx(5 * (16 + 1 + 1 + 1) / 4**2 / 4)
+    stripes = torch.tensor([0.0, 1.0]).repeat(2).expand(1, 3, 2, 4)
+    total_variation = TotalVariationLoss(convention=JOHNSON)
+    assert total_variation(stripes).item() == 255**2 / 2 * 3 * 2 * 3
+
+
+@pytest.mark.parametrize("name", CONVENTIONS)
+def test_published_losses_against_numpy(name: str) -> None:
+    """The formulas as published, in float64, for a style picture of another size."""
+    draw = np.random.default_rng(0)
+    shapes = {"a": (3, 8, 6), "b": (5, 4, 3)}
+    f, p = ({key: draw.random((1, *shape)) for key, shape in shapes.items()} for _ in range(2))
+    s = {key: draw.random((1, c, h - 1, w + 2)) for key, (c, h, w) in shapes.items()}
+    weights = {"a": 0.2, "b": 0.6}
+    content, style = 0.0, 0.0
+    for key, (c, h, w) in shapes.items():
+        gram = _numpy_gram(f[key]) / (h * w)
+        reference = _numpy_gram(s[key]) / ((h - 1) * (w + 2))
+        features_apart = ((f[key] - p[key]) ** 2).sum()
+        grams_apart = ((gram - reference) ** 2).sum()
+        if name == "relative":
+            content += features_apart / (p[key] ** 2).sum() / 2
+            style += weights[key] / 0.8 * grams_apart / (reference**2).sum()
+        elif name == "gatys":
+            content += features_apart / 2 / 2
+            style += weights[key] * grams_apart / (4 * c**2)
+        else:
+            content += features_apart / (c * h * w) / 2
+            style += weights[key] * grams_apart / c**2 / c**2
+    convention = CONVENTIONS[name]
+    found, photo, target = (
+        {key: torch.from_numpy(value) for key, value in each.items()} for each in (f, p, s)
+    )
+    content_loss = ContentLoss(list(shapes), convention=convention)
+    style_loss = StyleLoss(
+        target, layers=list(shapes), weights=list(weights.values()), convention=convention
+    ).double()
+    assert content_loss(found, photo).item() == pytest.approx(content, rel=1e-9)
+    assert style_loss(found).item() == pytest.approx(style, rel=1e-6)  # weights are float32
+
+
+@pytest.mark.parametrize("name", CONVENTIONS)
+def test_gradients_are_finite_differences(name: str, vgg_weights: Path) -> None:
+    convention = CONVENTIONS[name]
+    layers = ("relu1_1", "relu2_1")
+    network = load_vgg(
+        loss_network="vgg19", layers=layers, weights=vgg_weights, pooling="average"
+    ).double()
+    draw = torch.Generator().manual_seed(0)
+    style, photo, image = (
+        torch.rand(1, 3, 8, 8, generator=draw, dtype=torch.float64) for _ in range(3)
+    )
+    objective = PerceptualLoss(
+        network,
+        style,
+        content_layers=layers[1:],
+        style_layers=layers,
+        style_layer_weights=(1, 1),
+        content_weight=convention.content_weight,
+        style_weight=convention.style_weight,
+        total_variation_weight=1e-3,
+        convention=convention,
+        wrap=True,
+    )
+    image.requires_grad_()
+    total = objective(image, photo).total
+    (gradient,) = torch.autograd.grad(total, image)
+    direction = torch.randn(image.shape, generator=draw, dtype=torch.float64)
+    with torch.no_grad():
+        ahead, behind = (objective(image + step * direction, photo).total for step in (1e-6, -1e-6))
+    slope = (ahead - behind) / 2e-6
+    assert slope.item() == pytest.approx((gradient * direction).sum().item(), rel=1e-4)
+
+
+def test_wrapped_total_variation_takes_opposite_borders_for_neighbours() -> None:
+    ramp = torch.linspace(0, 1, 5).expand(1, 3, 5, 5)
+    assert TotalVariationLoss()(ramp).item() == pytest.approx(1 / 16)
+    assert TotalVariationLoss(wrap=True)(ramp).item() == pytest.approx((4 / 16 + 1) / 5)
+    images = torch.rand(1, 3, 6, 7)
+    wrapped = TotalVariationLoss(wrap=True)
+    assert wrapped(images).item() == pytest.approx(wrapped(images.roll((2, 3), (2, 3))).item())

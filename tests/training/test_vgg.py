@@ -108,3 +108,23 @@ def test_a_failed_download_names_the_option(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(torchvision.models.VGG19_Weights, "get_state_dict", fail)
     with pytest.raises(WeightsError, match=r"could not be downloaded .*--vgg-weights FILE$"):
         load_vgg(loss_network="vgg19", layers=["relu1_1"])
+
+
+def test_circular_padding_knows_no_border(vgg_weights: Path) -> None:
+    features = load_vgg(
+        loss_network="vgg19", layers=["relu3_2"], weights=vgg_weights, padding="circular"
+    )
+    images = torch.rand(1, 3, 32, 32)
+    plain, moved = (features(each)["relu3_2"] for each in (images, images.roll((8, 12), (2, 3))))
+    assert torch.allclose(plain.roll((2, 3), (2, 3)), moved, atol=1e-5)
+
+
+def test_average_pooling_takes_means(vgg_weights: Path) -> None:
+    shallow, pooled = (
+        load_vgg(loss_network="vgg19", layers=layers, weights=vgg_weights, pooling="average")
+        for layers in (["relu1_2"], ["relu1_2", "relu2_1"])
+    )
+    images = torch.rand(1, 3, 16, 16)
+    means = torch.nn.functional.avg_pool2d(shallow(images)["relu1_2"], 2)
+    convolution = pooled.convolution("relu2_1")
+    assert torch.allclose(pooled(images)["relu2_1"], convolution(means).relu(), atol=1e-6)
