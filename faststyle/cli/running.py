@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 if TYPE_CHECKING:
-    from faststyle.training.run import Progress
+    from faststyle.training.meter import Progress
 
 STOPPING = b"\nsaving after this step; once more stops at once\n"
 

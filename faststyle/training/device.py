@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
-from faststyle.errors import DeviceError
+from faststyle.errors import DeviceError, TrainingError
 
 NARROW = 64
 """Most channels of a network that a CPU computes faster channels-last."""
@@ -68,6 +70,23 @@ def choose_layout(device: torch.device, *, channels: int) -> torch.memory_format
     """
     narrow = device.type == "cpu" and channels <= NARROW
     return torch.channels_last if narrow or device.type == "cuda" else torch.contiguous_format
+
+
+@contextmanager
+def enough_memory(options: str) -> Iterator[None]:
+    """Tell which options to lower where memory does not suffice.
+
+    Raises:
+        TrainingError: it does not.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        # Only CUDA has a type for it; the CPU allocator and MPS say so in words.
+        text = str(error).lower()
+        if isinstance(error, RuntimeError) and not ("memory" in text and "alloc" in text):
+            raise
+        raise TrainingError(f"not enough memory; lower {options}") from error
 
 
 def _cpu_has_bfloat16() -> bool:

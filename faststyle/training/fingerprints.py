@@ -22,14 +22,14 @@ def fingerprints(config: TrainingConfig, *, photos: list[Path]) -> dict[str, str
     names = "\n".join(os.fspath(path.relative_to(config.content)) for path in photos)
     prints = {"content": hashlib.sha256(names.encode(errors="surrogateescape")).hexdigest()}
     try:
-        prints["style"] = _file_digest(config.style)
+        prints["style"] = file_digest(config.style)
     except OSError as error:
         raise ImageError(f"{config.style}: {error.strerror}; check the path") from error
     if config.loss_network == LITE:
-        prints["lite"] = _file_digest(str(LITE_WEIGHTS))
+        prints["lite"] = file_digest(str(LITE_WEIGHTS))
     if config.vgg_weights is not None:
         try:
-            prints["vgg_weights"] = _file_digest(config.vgg_weights)
+            prints["vgg_weights"] = file_digest(config.vgg_weights)
         except OSError as error:
             raise WeightsError(
                 f"{config.vgg_weights}: {error.strerror}; check the path given to --vgg-weights"
@@ -37,7 +37,12 @@ def fingerprints(config: TrainingConfig, *, photos: list[Path]) -> dict[str, str
     return prints
 
 
-def _file_digest(path: str) -> str:
+def file_digest(path: str) -> str:
+    """Return the SHA-256 of a file's content.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while chunk := file.read(1 << 20):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -28,6 +29,18 @@ class Reading(NamedTuple):
     total_variation: float
     grid: float
     total: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What a run reports after every step."""
+
+    step: int
+    """Steps done."""
+    steps: int
+    """Steps to do in all."""
+    reading: Reading | None
+    """The newest losses, None before the first reading."""
 
 
 class Meter:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
@@ -14,10 +13,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from faststyle.errors import TrainingError
 from faststyle.files import whole_file
 from faststyle.training.checkpoint import save_checkpoint
 from faststyle.training.curves import draw_curves
+from faststyle.training.logs import open_log, write_row, writing
 from faststyle.training.losses import Losses
 from faststyle.training.meter import Reading
 from faststyle.training.schedule import learning_rate
@@ -75,13 +74,13 @@ class RunRecord:
         self.validation_log: TextIO
 
     def __enter__(self) -> RunRecord:
-        with _writing(self.out / LOG):
+        with writing(self.out / LOG):
             self.out.mkdir(parents=True, exist_ok=True)
             self.rewind()
         return self
 
     def __exit__(self, *_: object) -> None:
-        with _writing(self.out / LOG):
+        with writing(self.out / LOG):
             self.files.close()
         if self.board is not None:
             self.board.close()
@@ -92,13 +91,13 @@ class RunRecord:
         Raises:
             TrainingError: they cannot be written.
         """
-        with _writing(self.out / LOG):
+        with writing(self.out / LOG):
             self.files.close()
             step = self.trainer.step
             columns = ("step", *LOSSES, "learning_rate", "seconds")
-            self.log = _open_log(self.out / LOG, columns=columns, step=step)
+            self.log = open_log(self.out / LOG, columns=columns, step=step)
             self.files.callback(self.log.close)
-            self.validation_log = _open_log(
+            self.validation_log = open_log(
                 self.out / VALIDATION, columns=("step", *LOSSES), step=step
             )
             self.files.callback(self.validation_log.close)
@@ -115,8 +114,8 @@ class RunRecord:
             TrainingError: it cannot be written.
         """
         rate = learning_rate(self.trainer.plan, step=reading.step - 1)
-        with _writing(self.out / LOG):
-            _write_row(self.log, reading.step, [*reading[1:], rate, self.seconds])
+        with writing(self.out / LOG):
+            write_row(self.log, reading.step, [*reading[1:], rate, self.seconds])
         if self.board is not None:
             self.board.losses("training", step=reading.step, values=reading[1:])
 
@@ -128,8 +127,8 @@ class RunRecord:
         """
         values = [float(term) for term in losses]
         self.validations.append(values[-1])
-        with _writing(self.out / VALIDATION):
-            _write_row(self.validation_log, self.trainer.step, values)
+        with writing(self.out / VALIDATION):
+            write_row(self.validation_log, self.trainer.step, values)
         if self.board is not None:
             self.board.losses("validation", step=self.trainer.step, values=values)
 
@@ -162,7 +161,7 @@ class RunRecord:
         rows = [torch.cat([photo[0] for photo in row], 2) for row in (self.photos, stylized)]
         sheet = (torch.cat(rows, 1) * 255).round().byte().permute(1, 2, 0).numpy()  # 2H×W×3
         path = self.out / PREVIEWS / f"step_{self.trainer.step:06d}.png"
-        with _writing(path), whole_file(path) as temporary:
+        with writing(path), whole_file(path) as temporary:
             Image.fromarray(sheet).save(temporary, "PNG")
         if self.board is not None:
             self.board.picture(sheet, step=self.trainer.step)
@@ -174,7 +173,7 @@ class RunRecord:
             TrainingError: a picture cannot be written.
         """
         path = self.out / PREVIEW_SHEET
-        with _writing(path):
+        with writing(path):
             previews = [
                 path
                 for path in sorted((self.out / PREVIEWS).glob("step_*.png"))
@@ -211,33 +210,3 @@ def _halves(picture: Image.Image) -> tuple[Image.Image, Image.Image]:
     width, height = picture.size
     top, bottom = (0, 0, width, height // 2), (0, height // 2, width, height)
     return picture.crop(top), picture.crop(bottom)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise TrainingError(
-            f"{path}: cannot be written ({error.strerror}); check the disk"
-        ) from error
-
-
-def _write_row(log: TextIO, step: int, values: Sequence[float]) -> None:
-    csv.writer(log).writerow([step, *(f"{value:.6g}" for value in values)])
-    log.flush()
-
-
-def _open_log(path: Path, *, columns: Sequence[str], step: int) -> TextIO:
-    """Open a log for appending, with only the rows up to a step."""
-    rows: list[list[str]] = []
-    if step and path.exists():
-        with open(path, newline="") as file:
-            rows = [
-                row for row in csv.reader(file) if len(row) == len(columns) and row[0].isdigit()
-            ]
-    with whole_file(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(row for row in rows if int(row[0]) <= step)
-    return open(path, "a", newline="")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -25,11 +25,11 @@ from faststyle.training.data import (
     read_photo,
     read_squares,
 )
-from faststyle.training.device import choose_device, choose_precision
+from faststyle.training.device import choose_device, choose_precision, enough_memory
 from faststyle.training.export import export_model, model_card
 from faststyle.training.fingerprints import compare_fingerprints, fingerprints
 from faststyle.training.losses import PerceptualLoss
-from faststyle.training.meter import Meter, Reading
+from faststyle.training.meter import Meter, Progress
 from faststyle.training.network import finite
 from faststyle.training.pace import TRIAL_STEPS, Pace, measure_pace
 from faststyle.training.plan import make_plan
@@ -47,20 +47,11 @@ PREVIEW_PHOTOS = 4
 PREVIEW_HEIGHT = 320
 PREVIEWS = 20
 
+APPETITE = "--batch-size, --crop-size, --stroke-size or --width"
+"""What a run takes less memory with, if lowered."""
+
 RETREATS = 4
 """Times a run goes back to its checkpoint after diverging before it gives up."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """What a run reports after every step."""
-
-    step: int
-    """Steps done."""
-    steps: int
-    """Steps to do in all."""
-    reading: Reading | None
-    """The newest losses, None before the first reading."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +101,10 @@ def train(
     """
     started = time.monotonic()
     device = choose_device(options.device)
-    with join_processes(device) as processes, _enough_memory():
+    with (
+        join_processes(device) as processes,
+        enough_memory("--batch-size, --crop-size, --stroke-size or --width"),
+    ):
         notice = on_notice if processes.first else lambda _: None
         photos = _find(config, options, out=out)
         prints = fingerprints(config, photos=[*photos.files.training, *photos.files.validation])
@@ -403,17 +397,3 @@ class _Run:
             self.record.rewind()
             self.record.validations[:] = last.validations
         self.notice(f"{error}: back to step {last.step} with half the learning rate, {rate:.2g}")
-
-
-@contextmanager
-def _enough_memory() -> Iterator[None]:
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        # Only CUDA has a type for it; the CPU allocator and MPS say so in words.
-        text = str(error).lower()
-        if isinstance(error, RuntimeError) and not ("memory" in text and "alloc" in text):
-            raise
-        raise TrainingError(
-            "not enough memory; lower --batch-size, --crop-size, --stroke-size or --width"
-        ) from error

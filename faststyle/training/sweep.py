@@ -17,8 +17,9 @@ from faststyle.images import open_colors
 from faststyle.training.checkpoint import Checkpoint, load_checkpoint
 from faststyle.training.config import RunOptions, TrainingConfig
 from faststyle.training.data import find_photos
+from faststyle.training.meter import Progress
 from faststyle.training.record import CHECKPOINT, LOSSES, VALIDATION
-from faststyle.training.run import MODEL, Progress, train
+from faststyle.training.run import MODEL, train
 from faststyle.training.sheets import contact_sheet
 
 START = "start"

@@ -17,9 +17,10 @@ from faststyle.errors import CheckpointError, DataError, DivergenceError, ImageE
 from faststyle.training.calibration import GROWTH
 from faststyle.training.checkpoint import load_checkpoint
 from faststyle.training.config import RunOptions, TrainingConfig
+from faststyle.training.meter import Progress
 from faststyle.training.pace import Pace
 from faststyle.training.plan import BATCH_SIZES
-from faststyle.training.run import Progress, RunResult, train
+from faststyle.training.run import RunResult, train
 from tests.conftest import Paint, blotches
 
 PLAIN = RunOptions(device="cpu", workers=0)

@@ -12,7 +12,7 @@ from PIL import Image
 from faststyle.errors import ConfigError
 from faststyle.training.checkpoint import load_checkpoint
 from faststyle.training.config import RunOptions, TrainingConfig
-from faststyle.training.run import Progress
+from faststyle.training.meter import Progress
 from faststyle.training.sweep import Cell, sweep
 
 

@@ -1,0 +1,48 @@
+"""Logs of numbers by step, which a resumed run goes on writing."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from faststyle.errors import TrainingError
+from faststyle.files import whole_file
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Name the file where writing it fails.
+
+    Raises:
+        TrainingError: it cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise TrainingError(
+            f"{path}: cannot be written ({error.strerror}); check the disk"
+        ) from error
+
+
+def write_row(log: TextIO, step: int, values: Sequence[float]) -> None:
+    """Write the values of a step, at once."""
+    csv.writer(log).writerow([step, *(f"{value:.6g}" for value in values)])
+    log.flush()
+
+
+def open_log(path: Path, *, columns: Sequence[str], step: int) -> TextIO:
+    """Open a log for appending, with only the rows up to a step."""
+    rows: list[list[str]] = []
+    if step and path.exists():
+        with open(path, newline="") as file:
+            rows = [
+                row for row in csv.reader(file) if len(row) == len(columns) and row[0].isdigit()
+            ]
+    with whole_file(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(row for row in rows if int(row[0]) <= step)
+    return open(path, "a", newline="")
