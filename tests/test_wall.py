@@ -24,6 +24,9 @@ WITH_TRAINING = (
     "cli/export.py",
     "cli/import_.py",
     "cli/evaluate.py",
+    "cli/synthesis.py",
+    "cli/optimize.py",
+    "cli/texture.py",
 )
 
 WITHOUT_TRAINING_PACKAGES = """
@@ -78,6 +81,8 @@ def test_stylize_works_without_torch(paint: Paint, tmp_path: Path, style: str) -
     [
         ["train", "p.jpg"],
         ["export", "c.pt", "-o", "m.onnx"],
+        ["optimize", "p.jpg", "s.jpg", "-o", "o.png"],
+        ["texture", "s.jpg", "-o", "o.png"],
         ["evaluate", "wave", "--style", "p.jpg", "--content", "photos"],
     ],
 )
@@ -103,7 +108,9 @@ def test_a_missing_onnxruntime_is_named() -> None:
     assert process.stderr.startswith("faststyle: onnxruntime cannot be imported; install")
 
 
-@pytest.mark.parametrize("command", ["train", "sweep", "evaluate", "export", "distill"])
+@pytest.mark.parametrize(
+    "command", ["train", "sweep", "evaluate", "export", "distill", "optimize", "texture"]
+)
 def test_help_works_without_torch(command: str) -> None:
     process = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "faststyle", command, "--help"],

@@ -21,6 +21,8 @@ COMMANDS = {
     "sweep": "try intensities and stroke sizes in short runs, on one contact sheet",
     "export": "turn a training checkpoint into an ONNX model",
     "import": "turn a checkpoint of pytorch/examples into an ONNX model of ours",
+    "optimize": "repaint one photo by optimizing its pixels, the reference of fast models",
+    "texture": "make a texture of any size from a picture",
     "evaluate": "compare models by the losses of what they paint",
     "bench": "time models side by side, and tell what else they take",
     "distill": "make a thin loss network out of VGG-19 weights",

@@ -195,6 +195,17 @@ def read_style(path: Path, *, size: int) -> Tensor:
         ImageError: the file cannot be read.
         DataError: it is too small, or of one colour.
     """
+    pixels: Tensor = v2.functional.pil_to_tensor(_scaled(open_style(path), side=size))
+    return pixels[None] / 255
+
+
+def open_style(path: Path) -> Image.Image:
+    """Read the style picture at its own size, as sRGB.
+
+    Raises:
+        ImageError: the file cannot be read.
+        DataError: it is too small, or of one colour.
+    """
     picture = open_colors(path)
     if min(picture.size) < SMALLEST_STYLE:
         width, height = picture.size
@@ -206,8 +217,7 @@ def read_style(path: Path, *, size: int) -> Tensor:
         raise DataError(
             f"{path}: of one colour, so there is no style to learn; pass a picture with strokes"
         )
-    pixels: Tensor = v2.functional.pil_to_tensor(_scaled(picture, side=size))
-    return pixels[None] / 255
+    return picture
 
 
 def read_squares(paths: Sequence[Path], *, size: int) -> Tensor:
