@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from faststyle.training.synthesis import Size, noise
+from faststyle.training.synthesis_config import SynthesisOptions, TextureConfig
+from faststyle.training.texture import make_texture, texture_objective
+from faststyle.training.vgg import load_vgg
+from tests.conftest import Paint
+
+OPTIONS = SynthesisOptions(device="cpu")
+
+
+@pytest.fixture
+def small(paint: Paint, vgg_weights: Path) -> TextureConfig:
+    return TextureConfig(
+        style=str(paint("style.png", height=96, width=112, seed=9)),
+        loss_network="vgg19",
+        vgg_weights=str(vgg_weights),
+        size=(80, 64),
+        style_side=96,
+        scales=1,
+        steps=25,
+    )
+
+
+def _seam_and_inside(path: Path) -> tuple[float, float]:
+    """Mean difference of neighbours across the borders, and of all neighbours inside."""
+    pixels = np.asarray(Image.open(path), np.float64)
+    seam = np.mean(
+        [np.abs(pixels[0] - pixels[-1]).mean(), np.abs(pixels[:, 0] - pixels[:, -1]).mean()]
+    )
+    inside = np.mean([np.abs(np.diff(pixels, axis=axis)).mean() for axis in (0, 1)])
+    return float(seam), float(inside)
+
+
+def test_a_texture_comes_nearer_to_the_style(small: TextureConfig, tmp_path: Path) -> None:
+    result = make_texture(small, out=tmp_path / "out.png", options=OPTIONS)
+    with Image.open(tmp_path / "out.png") as picture:
+        assert picture.size == (80, 64)
+    (tmp_path / "first").mkdir()
+    first = make_texture(replace(small, steps=1), out=tmp_path / "first/out.png", options=OPTIONS)
+    assert result.losses.style < 0.2 * first.losses.style
+    assert result.losses.content == 0
+    assert result.losses.total == result.losses.style
+
+
+def test_the_seam_of_a_tileable_texture_is_like_its_inside(
+    small: TextureConfig, tmp_path: Path
+) -> None:
+    config = replace(small, total_variation_weight=100.0)  # so that neighbours are alike
+    make_texture(config, out=tmp_path / "plain.png", options=OPTIONS)
+    make_texture(replace(config, tileable=True), out=tmp_path / "tile.png", options=OPTIONS)
+    seam, inside = _seam_and_inside(tmp_path / "tile.png")
+    assert seam < 1.15 * inside
+    seam, inside = _seam_and_inside(tmp_path / "plain.png")
+    assert seam > 1.3 * inside
+
+
+def test_the_loss_of_a_tileable_texture_does_not_see_where_it_begins(
+    small: TextureConfig, vgg_weights: Path
+) -> None:
+    layers = ("relu1_1", "relu2_1")
+    config = replace(small, tileable=True, style_layers=layers, total_variation_weight=1.0)
+    given, made = (
+        load_vgg(loss_network="vgg19", layers=layers, weights=vgg_weights, padding=padding)
+        for padding in ("reflect", "circular")
+    )
+    objective = texture_objective(config, torch.rand(1, 3, 64, 64), given=given, made=made)
+    picture = noise(Size(64, 96), seed=1)
+    plain, moved = objective(picture).total, objective(picture.roll((10, 22), (2, 3))).total
+    assert moved.item() == pytest.approx(plain.item(), rel=1e-5)
+
+
+def test_another_seed_makes_another_texture(small: TextureConfig, tmp_path: Path) -> None:
+    pictures = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        out = tmp_path / f"{name}.png"
+        make_texture(replace(small, seed=seed, steps=2), out=out, options=OPTIONS)
+        pictures.append(np.asarray(Image.open(out)))
+    assert np.array_equal(pictures[0], pictures[1])
+    assert not np.array_equal(pictures[0], pictures[2])
