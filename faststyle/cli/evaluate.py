@@ -26,15 +26,22 @@ from faststyle.training.config import (
 )
 
 if TYPE_CHECKING:
-    from faststyle.training.evaluate import Evaluation, Repaint
+    from faststyle.training.evaluate import Evaluation, EvaluationSettings, Metric, Repaint
+    from faststyle.training.vgg import VggFeatures
 
 OUT = Path("evaluation")
 TABLE = "evaluation.csv"
 SHEET = "evaluation.png"
+COMPARISON_TABLE = "against.csv"
+COMPARISON_PLOT = "against.png"
 
 PHOTO_SIDE = 256
 STYLE_WEIGHT = 10.0
 """The same for all models, so that their totals can be compared."""
+
+ITERATIONS = 100
+
+METRICS = ("ssim", "lpips")
 
 NAMED = 3
 """Unreadable photos that are named."""
@@ -59,6 +66,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out", type=Path, default=OUT, metavar="DIR", help=f"folder to write (default: {OUT})"
+    )
+    parser.add_argument(
+        "--metrics",
+        type=words,
+        default=(),
+        metavar="NAMES",
+        help="measure the likeness to the photo, too: ssim, lpips or both, "
+        "which need  pip install '.[metrics]'",
+    )
+    parser.add_argument(
+        "--against",
+        choices=("optimize",),
+        help="compare with L-BFGS on the same loss, for each photo, and draw a plot",
+    )
+    parser.add_argument(
+        "--iterations",
+        type=int,
+        default=ITERATIONS,
+        metavar="N",
+        help=f"of L-BFGS, with --against (default: {ITERATIONS})",
     )
     add_overwrite(parser)
     _add_loss_options(parser.add_argument_group("losses"))
@@ -90,7 +117,8 @@ def run(options: argparse.Namespace) -> int:
     require_training_packages()
     _check(options)
     table, sheet = options.out / TABLE, options.out / SHEET
-    for path in (table, sheet):
+    comparison = [options.out / name for name in (COMPARISON_TABLE, COMPARISON_PLOT)]
+    for path in (table, sheet, *(comparison if options.against else ())):
         refuse_existing(path, overwrite=options.overwrite)
     photos = _choose_photos(options.content, without=options.out, most=options.max_photos)
     models = _open_models(options.models)
@@ -103,7 +131,7 @@ def run(options: argparse.Namespace) -> int:
         loss_network=options.loss_network,
         layers={*options.content_layers, *options.style_layers},
         weights=options.vgg_weights,
-    )
+    ).to(choose_device(options.device))
     settings = EvaluationSettings(
         content_layers=options.content_layers,
         style_layers=options.style_layers,
@@ -113,13 +141,15 @@ def run(options: argparse.Namespace) -> int:
         style_weight=options.style_weight,
         total_variation_weight=TrainingConfig.total_variation_weight,
     )
+    metrics = _load_metrics(options.metrics)
     with tqdm(total=len(photos), unit="photo", disable=None) as bar:
         evaluation = evaluate(
             models,
             style=options.style,
             photos=photos,
-            features=features.to(choose_device(options.device)),
+            features=features,
             settings=settings,
+            metrics=metrics,
             on_progress=bar.update,
         )
     write_csv(evaluation, table)
@@ -127,7 +157,67 @@ def run(options: argparse.Namespace) -> int:
     _print_table(evaluation)
     print(f"\n{len(photos) - len(evaluation.unreadable)} photos: {table}, {sheet}")
     _print_unreadable(evaluation.unreadable)
+    if options.against:
+        readable = [photo for photo in photos if photo not in evaluation.unreadable]
+        _compare(
+            models,
+            style=options.style,
+            photos=readable,
+            features=features,
+            settings=settings,
+            iterations=options.iterations,
+            files=comparison,
+        )
     return 0
+
+
+def _load_metrics(names: Sequence[str]) -> dict[str, Metric]:
+    """Load those whose packages are installed, and say which are left out."""
+    from faststyle.training.metrics import load_metric, missing_package
+
+    metrics = {}
+    for name in names:
+        package = missing_package(name)
+        if package is None:
+            metrics[name] = load_metric(name)
+        else:
+            print(
+                f"{name} is left out, as {package} is not installed; "
+                "in the faststyle checkout, run  pip install '.[metrics]'",
+                file=sys.stderr,
+            )
+    return metrics
+
+
+def _compare(
+    models: dict[str, Repaint],
+    *,
+    style: Path,
+    photos: Sequence[Path],
+    features: VggFeatures,
+    settings: EvaluationSettings,
+    iterations: int,
+    files: Sequence[Path],
+) -> None:
+    """Compare the models with optimization, and write a table and a plot."""
+    from faststyle.training.against import compare, draw_comparison, write_comparison
+
+    with tqdm(total=len(photos), unit="photo", disable=None) as bar:
+        comparison = compare(
+            models,
+            style=style,
+            photos=photos,
+            features=features,
+            settings=settings,
+            iterations=iterations,
+            on_progress=bar.update,
+        )
+    table, plot = files
+    write_comparison(comparison, table)
+    draw_comparison(comparison, plot)
+    print(f"\nagainst {iterations} iterations of L-BFGS from the photo: {table}, {plot}")
+    for model in comparison.models:
+        print(f"{model}: {comparison.describe(model)}")
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -144,6 +234,11 @@ def _check(options: argparse.Namespace) -> None:
     )
     if options.size < SMALLEST_CROP:
         raise ConfigError(f"--size must be at least {SMALLEST_CROP}")
+    if options.iterations < 1:
+        raise ConfigError("--iterations must be at least 1")
+    for name in options.metrics:
+        if name not in METRICS:
+            raise ConfigError(f"no metric is called {name!r}: choose from {', '.join(METRICS)}")
     if options.max_photos is not None and options.max_photos < 1:
         raise ConfigError("--max-photos must be at least 1")
 

@@ -38,6 +38,9 @@ Pixels = NDArray[np.uint8]
 Repaint = Callable[[Pixels], Pixels]
 """What is judged: turns a uint8 H×W×3 picture into one of the same shape."""
 
+Metric = Callable[[Pixels, Pixels], float]
+"""Compares a picture with its photo, uint8 H×W×3 of one shape."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSettings:
@@ -65,8 +68,8 @@ class Row(NamedTuple):
     model: str
     photo: Path
     losses: dict[str, float]
-    """By column: content, style, total_variation, total, and each layer of both, such as
-    ``content relu3_2``."""
+    """By column: content, style, total_variation, total, each layer of both, such as
+    ``content relu3_2``, and each metric."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ def evaluate(
     photos: Sequence[Path],
     features: VggFeatures,
     settings: EvaluationSettings,
+    metrics: Mapping[str, Metric] | None = None,
     on_progress: Callable[[], object] = lambda: None,
 ) -> Evaluation:
     """Compute the losses of models on photos, and those of the photos themselves.
@@ -109,6 +113,7 @@ def evaluate(
         features: loss network that returns all the layers of the settings; the losses are
             computed where it lies.
         settings: layers, sizes and weights.
+        metrics: further measures of how like the photo a picture is, by name.
         on_progress: called after each photo.
 
     Raises:
@@ -122,16 +127,21 @@ def evaluate(
     rows: list[Row] = []
     unreadable: list[Path] = []
     pictures: list[Pixels] = []
-    with torch.no_grad(), _exact():
+    with torch.no_grad(), exact():
         judge = _Judge(features, style=style, settings=settings)
         for path in photos:
             try:
-                photo = _read(path, side=settings.photo_side)
+                photo = read_pixels(path, side=settings.photo_side)
             except ImageError:
                 unreadable.append(path)
             else:
                 painted = [_painted(repaint, photo, path=path) for repaint in repaints.values()]
-                losses = judge.losses(painted, photo=photo)
+                losses = [
+                    {**terms, **_measured(metrics or {}, picture, photo=photo)}
+                    for terms, picture in zip(
+                        judge.losses(painted, photo=photo), painted, strict=True
+                    )
+                ]
                 rows.extend(map(Row, repaints, [path] * len(repaints), losses))
                 if len(pictures) < SHEET_ROWS * len(repaints):
                     pictures.extend(painted)
@@ -154,7 +164,7 @@ class _Judge:
 
     def losses(self, painted: Sequence[Pixels], *, photo: Pixels) -> list[dict[str, float]]:
         """Return the losses of some versions of a photo by column."""
-        target = self.features(self._tensor(photo))
+        target = self.features(as_tensor(photo, device=self.device))
         return [
             # The features of the unchanged photo are known already.
             self._losses(picture, target if picture is photo else None, target=target)
@@ -164,7 +174,7 @@ class _Judge:
     def _losses(
         self, picture: Pixels, found: Mapping[str, Tensor] | None, *, target: Mapping[str, Tensor]
     ) -> dict[str, float]:
-        image = self._tensor(picture)
+        image = as_tensor(picture, device=self.device)
         found = self.features(image) if found is None else found
         content = {
             f"content {name}": relative_error(found[name], target[name]).item()
@@ -182,12 +192,13 @@ class _Judge:
         total = sum(getattr(self.settings, f"{name}_weight") * terms[name] for name in terms)
         return {**terms, "total": total, **content, **style}
 
-    def _tensor(self, picture: Pixels) -> Tensor:
-        """Turn uint8 H×W×3 into float 1×3×H×W in [0, 1]."""
-        return torch.tensor(picture, device=self.device).permute(2, 0, 1)[None].float() / 255
+
+def as_tensor(picture: Pixels, *, device: torch.device) -> Tensor:
+    """Turn uint8 H×W×3 into float 1×3×H×W in [0, 1]."""
+    return torch.tensor(picture, device=device).permute(2, 0, 1)[None].float() / 255
 
 
-def _exact() -> AbstractContextManager[None]:
+def exact() -> AbstractContextManager[None]:
     """Make NVIDIA GPUs convolve in float32, not TensorFloat-32, and each time alike."""
     context: AbstractContextManager[None] = torch.backends.cudnn.flags(
         enabled=True, deterministic=True, allow_tf32=False
@@ -195,11 +206,20 @@ def _exact() -> AbstractContextManager[None]:
     return context
 
 
+def _measured(metrics: Mapping[str, Metric], picture: Pixels, *, photo: Pixels) -> dict[str, float]:
+    return {name: metric(picture, photo) for name, metric in metrics.items()}
+
+
 def _unchanged(photo: Pixels) -> Pixels:
     return photo
 
 
-def _read(path: Path, *, side: int) -> Pixels:
+def read_pixels(path: Path, *, side: int) -> Pixels:
+    """Read a photo with its shorter side scaled to so many pixels, uint8 H×W×3.
+
+    Raises:
+        ImageError: the file cannot be read.
+    """
     photo = open_colors(path)
     scaled = ImageOps.scale(photo, side / min(photo.size), Image.Resampling.LANCZOS)
     return np.asarray(scaled, np.uint8)
