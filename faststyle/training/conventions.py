@@ -50,14 +50,18 @@ RELATIVE = LossConvention(
     style="relative",
     total_variation="mean",
     layers_averaged=True,
-    content_layers=("relu3_2",),
+    content_layers=("relu4_2",),
     style_layers=("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
     style_layer_weight=1.0,
     content_weight=1.0,
     style_weight=20.0,
     total_variation_weight=10.0,
 )
-"""What faststyle trains by: no weight depends on the loss network, its layers or the size."""
+"""What faststyle trains by: no weight depends on the loss network, its layers or the size.
+
+The content layer is that of Gatys et al., not that of training, as a picture that starts from
+noise may move its outlines as brushes do.
+"""
 
 GATYS = LossConvention(
     content="half_sum",

@@ -48,9 +48,9 @@ class SynthesisConfig:
     """lbfgs or adam."""
     learning_rate: float = 0.02
     """Learning rate of Adam; L-BFGS searches along a line instead."""
-    steps: int = 200
+    steps: int = 100
     """Steps at each size."""
-    scales: int = 2
+    scales: int = 3
     """Sizes that the picture is made at, each twice the one before."""
     seed: int = 0
     """Seed of the noise to start from."""
@@ -127,7 +127,7 @@ class OptimizationConfig(SynthesisConfig):
     """Weight of the content loss; None takes that of the convention."""
     style_weight: float | None = None
     """Weight of the style loss; None takes that of the convention."""
-    init: str = "content"
+    init: str = "noise"
     """Picture to start from: content, noise or style."""
     max_side: int = 512
     """Longer side of the result, in pixels, unless the photo is smaller."""
@@ -168,8 +168,6 @@ class TextureConfig(SynthesisConfig):
     """Make opposite borders fit together."""
     total_variation_weight: float | None = 0.0
     """Weight of the total-variation loss, which the paper does without."""
-    scales: int = 3
-    """Sizes that the texture is made at, each twice the one before."""
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense.

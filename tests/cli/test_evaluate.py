@@ -13,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from faststyle.cli import main
-from faststyle.cli.evaluate import OUT, SHEET, TABLE
-from faststyle.training.evaluate import BASELINE
+from faststyle.cli.evaluate import COMPARISON_PLOT, COMPARISON_TABLE, OUT, SHEET, TABLE
+from faststyle.training.evaluate import BASELINE, Pixels
 from tests.conftest import Paint
 
 PHOTOS = 5
@@ -183,6 +183,8 @@ def _one_line(capsys: pytest.CaptureFixture[str]) -> str:
         (["--size", "8"], "--size must be at least 64"),
         (["--max-photos", "0"], "--max-photos must be at least 1"),
         (["--device", "abacus"], "abacus"),
+        (["--iterations", "0"], "--iterations must be at least 1"),
+        (["--metrics", "taste"], "no metric is called 'taste': choose from ssim, lpips"),
     ],
 )
 def test_mistakes_are_one_line(
@@ -226,3 +228,47 @@ def test_results_go_into_a_folder_of_their_own(
     del arguments[place : place + 2]
     assert main(["evaluate", str(model_path), *arguments, "--max-photos", "1"]) == 0
     assert sorted(path.name for path in (tmp_path / OUT).iterdir()) == [TABLE, SHEET]
+
+
+def test_against_optimization(
+    arguments: list[str], model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["evaluate", str(model_path), *arguments, "--max-photos", "2"]
+    command += ["--against", "optimize", "--iterations", "2"]
+    assert main(command) == 0
+    last, sentence = capsys.readouterr().out.splitlines()[-2:]
+    table, plot = tmp_path / "out" / COMPARISON_TABLE, tmp_path / "out" / COMPARISON_PLOT
+    assert last == f"against 2 iterations of L-BFGS from the photo: {table}, {plot}"
+    assert sentence.startswith("tiny: total ")
+    with open(table, newline="") as file:
+        assert len(list(csv.DictReader(file))) == 2 * (1 + 3)
+    with Image.open(plot) as picture:
+        assert picture.width > picture.height
+    for path in tmp_path.glob("out/evaluation.*"):
+        path.unlink()
+    assert main(command) == 1
+    assert f"{COMPARISON_TABLE}: already exists" in capsys.readouterr().err
+
+
+def test_metrics_are_columns_and_missing_ones_are_named(
+    arguments: list[str],
+    model_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def mean_difference(picture: Pixels, photo: Pixels) -> float:
+        return float(np.abs(picture.astype(float) - photo).mean())
+
+    monkeypatch.setattr(
+        "faststyle.training.metrics.missing_package", {"ssim": None, "lpips": "lpips"}.get
+    )
+    monkeypatch.setattr("faststyle.training.metrics.load_metric", lambda _: mean_difference)
+    command = ["evaluate", str(model_path), *arguments, "--max-photos", "1"]
+    assert main([*command, "--metrics", "ssim,lpips"]) == 0
+    assert "lpips is left out, as lpips is not installed" in capsys.readouterr().err
+    with open(tmp_path / "out" / TABLE, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0])[-1] == "ssim"
+    assert float(rows[0]["ssim"]) == 0
+    assert float(rows[1]["ssim"]) > 1

@@ -15,7 +15,6 @@ def test_layers_exist_in_the_bundled_loss_network(name: str) -> None:
 
 
 def test_ours_is_that_of_training() -> None:
-    assert RELATIVE.content_layers == TrainingConfig.content_layers
     assert RELATIVE.style_layers == TrainingConfig.style_layers
     assert RELATIVE.content_weight == TrainingConfig.content_weight
     assert RELATIVE.total_variation_weight == TrainingConfig.total_variation_weight
