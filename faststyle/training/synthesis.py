@@ -135,9 +135,13 @@ def synthesize(
         ImageError: a picture cannot be written.
     """
     picture_format(out)  # before minutes are spent
-    run = _Run(task, config, device, options, fingerprints, files_beside(out), resume)
-    with ExitStack() as opened, writing(run.files.log):
-        log = opened.enter_context(open_log(run.files.log, columns=COLUMNS, step=run.step))
+    files = files_beside(out)
+    if resume is None:
+        with writing(files.state):
+            files.state.unlink(missing_ok=True)  # or this could be resumed as an older one
+    run = _Run(task, config, device, options, fingerprints, files, resume)
+    with ExitStack() as opened, writing(files.log):
+        log = opened.enter_context(open_log(files.log, columns=COLUMNS, step=run.step))
         if not run.step:
             run.note(run.optimizer.losses, log=log)
         while not run.finished:
@@ -149,7 +153,7 @@ def synthesize(
     losses = run.optimizer.losses
     if run.finished:
         save_picture(run.picture, out, overwrite=True)
-        run.files.state.unlink(missing_ok=True)
+        files.state.unlink(missing_ok=True)
     return SynthesisResult(finished=run.finished, step=run.step, losses=losses, seconds=run.seconds)
 
 

@@ -142,6 +142,18 @@ def test_other_pictures_cannot_resume(
     assert optimize(moved, out=tmp_path / "out.png", options=OPTIONS, resume=True).finished
 
 
+def test_a_new_start_forgets_an_older_one(small: OptimizationConfig, tmp_path: Path) -> None:
+    out = tmp_path / "out.png"
+    _stopped(small, out)
+
+    def fail(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        optimize(small, out=out, options=OPTIONS, on_progress=fail)
+    assert not files_beside(out).state.exists()
+
+
 @pytest.mark.parametrize("content", [None, b"", b"no state"])
 def test_a_state_that_is_none_is_named(
     small: OptimizationConfig, tmp_path: Path, content: bytes | None
