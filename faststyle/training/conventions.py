@@ -59,8 +59,8 @@ RELATIVE = LossConvention(
 )
 """What faststyle trains by: no weight depends on the loss network, its layers or the size.
 
-The content layer is that of Gatys et al., not that of training, as a picture that starts from
-noise may move its outlines as brushes do.
+The content layer is that of Gatys et al., not that of training: by relu3_2 a picture that starts
+from the photo stays too near to it.
 """
 
 GATYS = LossConvention(

@@ -127,7 +127,7 @@ class OptimizationConfig(SynthesisConfig):
     """Weight of the content loss; None takes that of the convention."""
     style_weight: float | None = None
     """Weight of the style loss; None takes that of the convention."""
-    init: str = "noise"
+    init: str = "content"
     """Picture to start from: content, noise or style."""
     max_side: int = 512
     """Longer side of the result, in pixels, unless the photo is smaller."""
