@@ -21,28 +21,21 @@ MOST_EVALUATIONS = 25
 """Losses computed in one step of L-BFGS, at most, to find how far to go."""
 
 
-PULL = 5.0
-"""Weight of the mean squared distance of pixels from [0, 1], relative to the first total loss."""
-
-
 class _Evaluation(NamedTuple):
-    """What was computed of one picture."""
+    """The losses of one picture in [0, 1], and their gradient."""
 
-    pixels: Tensor
+    picture: Tensor
     losses: Losses
-    minimized: float
-    """The total loss, and what holds pixels near [0, 1]."""
     gradient: Tensor
 
 
 class ImageOptimizer:
     """A picture that becomes better with every step.
 
-    Pixels may go beyond [0, 1], as L-BFGS needs a smooth function, but the losses are always those
-    of the picture clipped, and a small penalty pulls pixels back. Without it pixels stay white or
-    black for good; with losses of what is not clipped, clipping the result loses most of what
-    the last steps gained; and clipped after each step, as Johnson et al. 2016 do, L-BFGS soon
-    needs several evaluations for each.
+    Losses are those of the picture clipped to [0, 1], and after each step it is clipped, as in the
+    projected L-BFGS that Johnson et al. 2016 compare with. Left free, so many pixels go beyond
+    that clipping the result loses most of what the last steps gained; those clipped in the losses
+    alone have no gradient to come back by.
 
     Attributes:
         evaluations: times that the losses and their gradient were computed.
@@ -64,7 +57,6 @@ class ImageOptimizer:
         self._pixels = picture.detach().clone(memory_format=torch.contiguous_format)
         self._pixels.requires_grad_()
         self._last: _Evaluation | None = None
-        self._pull: float | None = None
         self._optimizer: torch.optim.Optimizer
         if optimizer == "lbfgs":
             self._optimizer = torch.optim.LBFGS(
@@ -82,7 +74,7 @@ class ImageOptimizer:
     @property
     def picture(self) -> Tensor:
         """The picture as it is, float 1×3×H×W in [0, 1]."""
-        return self._pixels.detach().clamp(0, 1)
+        return self._pixels.detach().clone()
 
     @property
     def losses(self) -> Losses:
@@ -98,19 +90,17 @@ class ImageOptimizer:
         Raises:
             DivergenceError: they are not finite.
         """
+        self._require_finite()
+        before = self.picture
         self._optimizer.step(self._minimized)
-        losses = self.losses
-        if not torch.isfinite(losses.total):
-            raise DivergenceError(
-                "the losses became NaN or infinite; lower --learning-rate or the weights"
-            )
-        return losses
+        self._clip(before)
+        self._require_finite()
+        return self.losses
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that the next steps depend on, but for the objective."""
         return {
             "pixels": self._pixels.detach(),
-            "pull": self._pull,
             "optimizer": self._optimizer.state_dict(),
         }
 
@@ -125,35 +115,46 @@ class ImageOptimizer:
                 raise ValueError
             with torch.no_grad():
                 self._pixels.copy_(state["pixels"])
-            self._pull = state["pull"]
             self._optimizer.load_state_dict(state["optimizer"])
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise CheckpointError("the saved state does not fit; it is damaged") from error
 
+    def _require_finite(self) -> None:
+        if not torch.isfinite(self.losses.total):
+            raise DivergenceError(
+                "the losses became NaN or infinite; lower --learning-rate or the weights"
+            )
+
+    def _clip(self, before: Tensor) -> None:
+        """Clip the picture, and have L-BFGS remember the step that was truly taken."""
+        with torch.no_grad():
+            self._pixels.clamp_(0, 1)
+            state = self._optimizer.state[self._pixels]
+            if "t" in state:
+                state["d"] = (self._pixels - before).flatten()
+                state["t"] = 1.0
+
     def _minimized(self) -> float:
         evaluation = self._evaluate()
-        self._pixels.grad = evaluation.gradient.clone()
-        return evaluation.minimized
+        # Where a step would leave [0, 1], or has left it, the losses stay as they are.
+        outwards = (self._pixels <= 0) & (evaluation.gradient > 0)
+        outwards |= (self._pixels >= 1) & (evaluation.gradient < 0)
+        beyond = (self._pixels < 0) | (self._pixels > 1)
+        self._pixels.grad = evaluation.gradient.masked_fill(outwards | beyond, 0)
+        return evaluation.losses.total.item()
 
     def _evaluate(self) -> _Evaluation:
         """Compute the losses, unless the picture is the one they were last computed of.
 
         A step of L-BFGS begins where its line search before mostly ended.
         """
-        if self._last is None or not torch.equal(self._last.pixels, self._pixels):
+        picture = self._pixels.detach().clamp(0, 1)
+        if self._last is None or not torch.equal(self._last.picture, picture):
             self.evaluations += 1
             with torch.enable_grad():
-                clipped = self._pixels.clamp(0, 1)
-                losses = self.objective(clipped)
-                if self._pull is None:
-                    self._pull = PULL * losses.total.item()
-                beyond = (self._pixels - clipped.detach()).square().mean()
-                minimized = losses.total + self._pull * beyond
-                (gradient,) = torch.autograd.grad(minimized, self._pixels)
+                losses = self.objective(picture.requires_grad_())
+                (gradient,) = torch.autograd.grad(losses.total, picture)
             self._last = _Evaluation(
-                self._pixels.detach().clone(),
-                Losses(*(term.detach() for term in losses)),
-                minimized.item(),
-                gradient.contiguous(),
+                picture.detach(), Losses(*(term.detach() for term in losses)), gradient.contiguous()
             )
         return self._last
