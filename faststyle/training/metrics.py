@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -42,7 +43,9 @@ def _load_ssim() -> Metric:
 def _load_lpips() -> Metric:
     """Learned perceptual distance by AlexNet (Zhang et al. 2018), 0 for equal pictures."""
     try:
-        network = import_module("lpips").LPIPS(net="alex", verbose=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it asks torchvision for weights in an older way
+            network = import_module("lpips").LPIPS(net="alex", verbose=False)
     except (OSError, RuntimeError) as error:
         raise WeightsError(
             "the AlexNet weights of LPIPS could not be downloaded; leave lpips out of --metrics"
