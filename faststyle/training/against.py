@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 
-from faststyle.errors import DataError, ImageError, TrainingError
+from faststyle.errors import DataError, ImageError
 from faststyle.files import whole_file
 from faststyle.training.data import read_style
 from faststyle.training.evaluate import (
@@ -25,6 +25,7 @@ from faststyle.training.evaluate import (
     read_pixels,
 )
 from faststyle.training.image_optimizer import ImageOptimizer
+from faststyle.training.logs import writing
 from faststyle.training.losses import PerceptualLoss
 from faststyle.training.optimize import against
 from faststyle.training.vgg import VggFeatures
@@ -230,19 +231,14 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
     Raises:
         TrainingError: the file cannot be written.
     """
-    try:
-        with whole_file(path) as temporary, open(temporary, "w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["photo", "method", "iteration", "total", "seconds"])
-            for photo in comparison.photos:
-                for name, forward in photo.models.items():
-                    writer.writerow([photo.photo, name, "", *_written(forward)])
-                for count, iteration in enumerate(photo.iterations):
-                    writer.writerow([photo.photo, REFERENCE, count, *_written(iteration)])
-    except OSError as error:
-        raise TrainingError(
-            f"{path}: cannot be written ({error.strerror}); check the disk"
-        ) from error
+    with writing(path), whole_file(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["photo", "method", "iteration", "total", "seconds"])
+        for photo in comparison.photos:
+            for name, forward in photo.models.items():
+                writer.writerow([photo.photo, name, "", *_written(forward)])
+            for count, iteration in enumerate(photo.iterations):
+                writer.writerow([photo.photo, REFERENCE, count, *_written(iteration)])
 
 
 def _written(values: Forward | Iteration) -> list[str]:
@@ -280,13 +276,8 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
         panel.set_yscale("log")
         panel.grid(alpha=0.3, which="both")
         panel.legend(fontsize=8)
-    try:
-        with whole_file(path) as temporary:
-            figure.savefig(temporary, format="png", dpi=110)
-    except OSError as error:
-        raise TrainingError(
-            f"{path}: cannot be written ({error.strerror}); check the disk"
-        ) from error
+    with writing(path), whole_file(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)
 
 
 def _legend(comparison: Comparison, model: str) -> str:

@@ -6,14 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from faststyle.errors import CheckpointError, ConfigError
-from faststyle.files import whole_file
 from faststyle.training.config import Plan, TrainingConfig
 from faststyle.training.network import TransformerNetwork, build_network
-from faststyle.training.tensors import load_tensors
+from faststyle.training.tensors import load_tensors, save_tensors
 
 FORMAT = 3
 """Version of the checkpoint's layout; a reader refuses any other."""
@@ -86,11 +84,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         "plan": asdict(checkpoint.plan),
         "format": FORMAT,
     }
-    try:
-        with whole_file(path) as temporary:
-            torch.save(content, temporary)
-    except (OSError, RuntimeError) as error:
-        raise CheckpointError(f"{path}: cannot be written ({error}); free some space") from error
+    save_tensors(content, path)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

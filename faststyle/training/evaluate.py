@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from faststyle.errors import ConfigError, DataError, ImageError, TrainingError
+from faststyle.errors import ConfigError, DataError, ImageError
 from faststyle.files import whole_file
 from faststyle.images import open_colors
 from faststyle.training.data import read_style
+from faststyle.training.logs import writing
 from faststyle.training.losses import TotalVariationLoss, gram_matrix, relative_error
 from faststyle.training.sheets import contact_sheet
 from faststyle.training.vgg import VggFeatures
@@ -238,18 +239,13 @@ def write_csv(evaluation: Evaluation, path: Path) -> None:
     Raises:
         TrainingError: the file cannot be written.
     """
-    try:
-        with whole_file(path) as temporary, open(temporary, "w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["model", "photo", *evaluation.rows[0].losses])
-            for row in evaluation.rows:
-                writer.writerow([row.model, row.photo, *_written(row.losses)])
-            for model, losses in evaluation.means().items():
-                writer.writerow([model, MEAN, *_written(losses)])
-    except OSError as error:
-        raise TrainingError(
-            f"{path}: cannot be written ({error.strerror}); check the disk"
-        ) from error
+    with writing(path), whole_file(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["model", "photo", *evaluation.rows[0].losses])
+        for row in evaluation.rows:
+            writer.writerow([row.model, row.photo, *_written(row.losses)])
+        for model, losses in evaluation.means().items():
+            writer.writerow([model, MEAN, *_written(losses)])
 
 
 def _written(losses: Mapping[str, float]) -> list[str]:

@@ -19,17 +19,16 @@ from faststyle.context import small_copy
 from faststyle.contract import (
     CONTEXT,
     INPUT,
-    KEEP_COLORS,
     LARGEST_MEAN,
     NCHW_FLOAT,
     NHWC_UINT8,
     OUTPUT,
-    STRENGTH,
     ModelCard,
 )
 from faststyle.errors import DataError, ExportError, ImageError
 from faststyle.files import whole_file
 from faststyle.images import open_colors
+from faststyle.port import FULLY
 from faststyle.training.config import Plan, TrainingConfig
 from faststyle.training.ends import Form
 from faststyle.training.graph import DEFAULT_FORM, write_graph
@@ -191,8 +190,7 @@ def measure(
         if CONTEXT in names:
             copies = np.stack([small_copy(image) for image in images])
             inputs[CONTEXT] = _as_taken(copies, layout=layout)
-        if STRENGTH in names:
-            inputs |= {STRENGTH: np.array(1, np.float32), KEEP_COLORS: np.array(0, np.float32)}
+        inputs |= {name: np.array(FULLY[name], np.float32) for name in names & set(FULLY)}
         (result,) = session.run([OUTPUT], inputs)
         if layout == NCHW_FLOAT:
             result = _levels(torch.from_numpy(result))

@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from faststyle.errors import CheckpointError, ConfigError, ImageError, WeightsError
-from faststyle.files import whole_file
 from faststyle.training.config import flag
 from faststyle.training.fingerprints import file_digest
 from faststyle.training.synthesis_config import SynthesisConfig
-from faststyle.training.tensors import load_tensors
+from faststyle.training.tensors import load_tensors, save_tensors
 from faststyle.training.vgg import LITE, LITE_WEIGHTS
 
 FORMAT = 1
@@ -72,11 +69,7 @@ def save_state(state: SynthesisState, path: Path) -> None:
     Raises:
         CheckpointError: the file cannot be written.
     """
-    try:
-        with whole_file(path) as temporary:
-            torch.save({**vars(state), "format": FORMAT}, temporary)
-    except (OSError, RuntimeError) as error:
-        raise CheckpointError(f"{path}: cannot be written ({error}); free some space") from error
+    save_tensors({**vars(state), "format": FORMAT}, path)
 
 
 def load_state(path: Path) -> SynthesisState:

@@ -1,11 +1,28 @@
-"""Reading files of tensors without running anything that they say."""
+"""Files of tensors: written whole, and read without running anything that they say."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from faststyle.errors import CheckpointError
+from faststyle.files import whole_file
+
+
+def save_tensors(content: Mapping[str, Any], path: Path) -> None:
+    """Write a dictionary of tensors and plain values whole or not at all.
+
+    Raises:
+        CheckpointError: the file cannot be written.
+    """
+    try:
+        with whole_file(path) as temporary:
+            torch.save(dict(content), temporary)
+    except (OSError, RuntimeError) as error:
+        raise CheckpointError(f"{path}: cannot be written ({error}); free some space") from error
 
 
 def load_tensors(path: Path) -> dict[str, Any]:

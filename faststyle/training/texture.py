@@ -91,7 +91,7 @@ def make_texture(
 def texture_objective(
     config: TextureConfig, style: Tensor, *, given: VggFeatures, made: VggFeatures
 ) -> Objective:
-    """Build the loss of a texture, which is the style loss and a little total variation.
+    """Build the loss of a texture: the style loss, and total variation where it has a weight.
 
     Args:
         config: layers and weights.
