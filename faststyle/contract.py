@@ -59,6 +59,8 @@ class ModelCard:
 
     style: str
     """Name of the style."""
+    description: str = ""
+    """What paintings in the style look like, in a line."""
     author: str = ""
     """Author of the style picture."""
     license: str = ""
@@ -123,6 +125,7 @@ class ModelCard:
 
 
 _TEXT_FIELDS = (
+    "description",
     "author",
     "license",
     "source",

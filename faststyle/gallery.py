@@ -8,10 +8,18 @@ from faststyle.errors import UnknownStyleError
 
 _FOLDER = Path(__file__).parent / "styles"
 
+_INT8 = "-int8"
+
 
 def style_names() -> list[str]:
-    """List the bundled styles by name."""
-    return sorted(path.stem for path in _FOLDER.glob("*.onnx"))
+    """List the bundled styles by name, each once, whatever precisions there are of it."""
+    return [name for name in _file_names() if not name.endswith(_INT8)]
+
+
+def int8_name(style: str) -> str | None:
+    """Return the name of a bundled style in int8, or None if there is no such file of it."""
+    name = style + _INT8
+    return name if name in _file_names() else None
 
 
 def resolve(style: str | Path) -> Path:
@@ -21,7 +29,7 @@ def resolve(style: str | Path) -> Path:
         UnknownStyleError: it is neither a bundled style nor the path of an ``.onnx`` file.
     """
     path = Path(style)
-    if str(style) not in style_names() and (path.suffix.lower() == ".onnx" or path.is_file()):
+    if str(style) not in _file_names() and (path.suffix.lower() == ".onnx" or path.is_file()):
         return path
     return style_path(str(style))
 
@@ -32,9 +40,13 @@ def style_path(name: str) -> Path:
     Raises:
         UnknownStyleError: no bundled style has that name.
     """
-    if name not in style_names():
+    if name not in _file_names():
         raise UnknownStyleError(
             f"no bundled style is called {name!r}: choose from {', '.join(style_names())}, "
             "or pass an .onnx file with --model"
         )
     return _FOLDER / f"{name}.onnx"
+
+
+def _file_names() -> list[str]:
+    return sorted(path.stem for path in _FOLDER.glob("*.onnx"))

@@ -102,7 +102,9 @@ def find_places(names: Sequence[str]) -> list[Place]:
     return places
 
 
-def plan(places: Sequence[Place], output: Path, *, naming: Naming) -> Iterator[Job]:
+def plan(
+    places: Sequence[Place], output: Path, *, naming: Naming, below: str = ""
+) -> Iterator[Job]:
     """Pair each picture with the file to write, in a folder, as they are found.
 
     A folder's pictures keep their places below it; of several folders, each has one of its name.
@@ -111,6 +113,7 @@ def plan(places: Sequence[Place], output: Path, *, naming: Naming) -> Iterator[J
         places: what was named.
         output: the folder to write to, which may lie inside one of them.
         naming: how results are named.
+        below: the folder inside it that these results go to.
 
     Raises:
         InputError: results would take the places of pictures, or of one another.
@@ -120,7 +123,8 @@ def plan(places: Sequence[Place], output: Path, *, naming: Naming) -> Iterator[J
     for place in places:
         if place.picture is None and output.is_dir() and output.samefile(place.root):
             raise InputError(f"{output}: is the folder of the photos; write to another one")
-    return _pair(places, _folders(places, naming=naming), output, naming=naming)
+    folders = [Path(below) / folder for folder in _folders(places, naming=naming)]
+    return _pair(places, folders, output, naming=naming)
 
 
 def _pair(
@@ -128,8 +132,8 @@ def _pair(
 ) -> Iterator[Job]:
     for place, folder in zip(places, folders, strict=True):
         for source in place.pictures(without=output):
-            below = source.parent.relative_to(place.root)
-            yield Job(source, output / folder / below / naming.name(source))
+            kept = source.parent.relative_to(place.root)
+            yield Job(source, output / folder / kept / naming.name(source))
 
 
 def _folders(places: Sequence[Place], *, naming: Naming) -> list[Path]:

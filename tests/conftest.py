@@ -65,6 +65,7 @@ def make_card(network: TransformerNetwork) -> ModelCard:
     config = TrainingConfig(
         style="/home/someone/tiny.jpg",
         content="/home/someone/photos",
+        description="Cobwebs and dust.",
         author="A. Painter",
         license="CC0",
         source="The attic, 1900",

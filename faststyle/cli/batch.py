@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from threading import Thread
+from typing import NamedTuple
 
 from faststyle.cli.studio import Studio
 from faststyle.errors import InputError
@@ -18,8 +19,6 @@ from faststyle.stylize import FileOptions, FileResult, Status, stylize_files
 
 LISTED = 20
 """Failures that are listed at the end."""
-
-FindJobs = Callable[[], Iterator[Job]]
 
 Record = Callable[[FileResult], None]
 
@@ -32,35 +31,35 @@ def show_jobs(jobs: Iterable[Job], *, overwrite: bool) -> int:
     return 0
 
 
-def run_batch(
-    studio: Studio,
-    find_jobs: FindJobs,
-    *,
-    named: str,
-    files: FileOptions,
-    report: Path | None,
+class Batch(NamedTuple):
+    """Pictures that are stylized with the same."""
+
+    studio: Studio
+    """What to paint with."""
+    find_jobs: Callable[[], Iterator[Job]]
+    """Lists the pictures, each time anew."""
+
+
+def run_batches(
+    batches: Sequence[Batch], *, named: str, files: FileOptions, report: Path | None
 ) -> int:
-    """Stylize many pictures; 1 if any of them failed.
+    """Stylize many pictures, batch after batch; 1 if any of them failed.
 
     Args:
-        studio: what to paint with.
-        find_jobs: lists the pictures, each time anew.
+        batches: what to paint, and with what.
         named: what the pictures were named by, for messages.
         files: how to read and write.
         report: a CSV file for what fails.
 
     Raises:
         InputError: there are none.
+        FaststyleError: a model cannot be loaded, or an option makes no sense.
     """
-    jobs = find_jobs()
-    first = next(jobs, None)
-    if first is None:
+    if all(next(batch.find_jobs(), None) is None for batch in batches):
         raise InputError(f"{named}: no pictures there; check the path")
+    results = chain.from_iterable(_stylize(batch, files=files) for batch in batches)
     with _reporting(report) as record:
-        results = stylize_files(
-            studio.open(), chain([first], jobs), options=files, workers=studio.workers()
-        )
-        counts, failures = _follow(results, find_jobs, record=record)
+        counts, failures = _follow(results, batches, record=record)
     if len(failures) > 1:
         print("failed:", *failures, sep="\n  ", file=sys.stderr)
         if counts[Status.FAILED] > len(failures):
@@ -74,8 +73,15 @@ def run_batch(
     return 1 if counts[Status.FAILED] else 0
 
 
+def _stylize(batch: Batch, *, files: FileOptions) -> Iterator[FileResult]:
+    studio = batch.studio
+    yield from stylize_files(
+        studio.open(), batch.find_jobs(), options=files, workers=studio.workers()
+    )
+
+
 def _follow(
-    results: Iterator[FileResult], find_jobs: FindJobs, *, record: Record
+    results: Iterator[FileResult], batches: Sequence[Batch], *, record: Record
 ) -> tuple[Counter[Status], list[str]]:
     """Draw the bar while pictures are stylized; return the counts and the first failures."""
     from tqdm import tqdm  # Only many pictures need a bar, and single ones should start fast.
@@ -85,7 +91,7 @@ def _follow(
     with tqdm(unit="photo", disable=None, smoothing=0.1) as bar:
 
         def count() -> None:
-            bar.total = sum(1 for _ in find_jobs())
+            bar.total = sum(1 for batch in batches for _ in batch.find_jobs())
 
         # A million files take some time to count, in which the first are done.
         Thread(target=count, daemon=True).start()

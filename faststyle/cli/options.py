@@ -10,7 +10,7 @@ from typing import Any
 from faststyle.contract import ModelCard
 from faststyle.errors import MissingPackageError
 
-CARD_FIELDS = ("style", "author", "license", "source")
+CARD_FIELDS = ("style", "description", "author", "license", "source")
 
 TRAINING_PACKAGES = ("torch", "torchvision", "onnx", "matplotlib")
 

@@ -53,6 +53,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     add_setting(steps, "seed", int, "N", "seed of weights, data order and augmentation")
     card = parser.add_argument_group("what the model says of itself")
     add_setting(card, "name", str, "TEXT", "name of the style, the picture's file name if left")
+    add_setting(card, "description", str, "TEXT", "what it paints like, in a line")
     add_setting(card, "author", str, "TEXT", "who made the style picture")
     add_setting(card, "license", str, "TEXT", "licence of the trained model")
     add_setting(card, "source", str, "TEXT", "where the style picture comes from")

@@ -51,6 +51,8 @@ class Studio:
     """A model file or a blend of several."""
     controls: Controls
     machine: Machine
+    silent: bool = False
+    """Do not say where the models run."""
 
     def open(self, *, pictures: int | None = None) -> Painter:
         """Load the models, and say where they run if nobody asked for it.
@@ -74,7 +76,7 @@ class Studio:
             (load_file(path, device=self.machine.device, threads=threads), share)
             for path, share in paths
         ]
-        if self.machine.device == "auto":
+        if self.machine.device == "auto" and not self.silent:
             devices = dict.fromkeys(stylizer.device for stylizer, _ in opened)
             print(f"running on {', '.join(devices)}", file=sys.stderr)
         styles = [Weighted(*each) for each in opened]

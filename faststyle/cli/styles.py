@@ -3,27 +3,93 @@
 from __future__ import annotations
 
 import argparse
+import sys
+import time
+from collections.abc import Mapping
+from statistics import median
+from typing import NamedTuple
 
-from faststyle.cli.options import readable_size
-from faststyle.gallery import style_names, style_path
-from faststyle.stylizer import load_file
+from tqdm import tqdm
+
+from faststyle.cli.options import add_device, readable_size
+from faststyle.cli.tables import table_lines
+from faststyle.contract import ModelCard
+from faststyle.gallery import int8_name, style_names, style_path
+from faststyle.stylizer import Stylizer, load_file
+from faststyle.timing import Size, draw_photo
+
+SIZE = Size(1280, 720)
+"""Of the picture that models are timed on."""
+
+ROUNDS = 3
+"""How often each is timed, after one run that is not: ``faststyle bench`` takes more care."""
+
+HEADER = ("name", "licence", "size", "fps", "int8 size", "int8 fps")
+
+UNKNOWN = "-"
+
+INDENT = "    "
+
+
+class _Model(NamedTuple):
+    """What is shown of a model file."""
+
+    card: ModelCard
+    size: str
+    speed: str
+    """Frames per second."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the command's options: none."""
+    """Add the command's options."""
+    parser.add_argument(
+        "--no-speed", action="store_true", help="list at once, and measure no frames per second"
+    )
+    add_device(parser)
 
 
-def run(_: argparse.Namespace) -> int:
-    """Print one line for each bundled style."""
-    rows = [("name", "size", "licence", "trained on")]
-    for name in style_names():
-        path = style_path(name)
-        card = load_file(path, device="cpu", threads=1).card
-        trained_on = ", ".join(filter(None, (card.author, card.source)))
-        rows.append((name, readable_size(path.stat().st_size), card.license, trained_on))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print(
-            "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+def run(options: argparse.Namespace) -> int:
+    """Print the bundled styles: a line of figures for each, what it paints like, and its source."""
+    names = style_names()
+    files = [file for name in names for file in (name, int8_name(name)) if file is not None]
+    models = {
+        file: _open(
+            file, timed=not options.no_speed, device=options.device, threads=options.threads
         )
+        for file in tqdm(files, unit="model", leave=False, disable=options.no_speed or None)
+    }
+    header, *rows = table_lines([HEADER, *(_cells(name, models) for name in names)], left=2)
+    print(header)
+    for name, row in zip(names, rows, strict=True):
+        card = models[name].card
+        source = ", ".join(filter(None, (card.author, card.source)))
+        print(row, *(INDENT + line for line in (card.description, source) if line), sep="\n")
+    if not options.no_speed:
+        print(f"fps: pictures of {SIZE} in a second, here and now", file=sys.stderr)
     return 0
+
+
+def _cells(name: str, models: Mapping[str, _Model]) -> list[str]:
+    model = models[name]
+    variant = int8_name(name)
+    int8 = (UNKNOWN, UNKNOWN) if variant is None else models[variant][1:]
+    return [name, model.card.license, *model[1:], *int8]
+
+
+def _open(file: str, *, timed: bool, device: str, threads: int | None) -> _Model:
+    path = style_path(file)
+    stylizer = load_file(path, device=device, threads=threads)
+    speed = f"{1 / _seconds(stylizer):.1f}" if timed else UNKNOWN
+    return _Model(stylizer.card, readable_size(path.stat().st_size), speed)
+
+
+def _seconds(stylizer: Stylizer) -> float:
+    """Return how long a picture takes."""
+    photo = draw_photo(SIZE)
+    stylizer(photo)
+    times = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        stylizer(photo)
+        times.append(time.perf_counter() - start)
+    return median(times)

@@ -6,15 +6,19 @@ import argparse
 import io
 import os
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
-from faststyle.cli.batch import run_batch, show_jobs
+from faststyle.cli.batch import Batch, run_batches, show_jobs
 from faststyle.cli.options import add_device, add_overwrite
 from faststyle.cli.studio import Machine, Studio
 from faststyle.controls import Controls
 from faststyle.errors import ControlError, InputError
 from faststyle.files import PICTURE_FORMATS, refuse_existing
+from faststyle.gallery import style_names
 from faststyle.images import (
     MAX_PIXELS,
     allow_pixels,
@@ -28,6 +32,9 @@ from faststyle.stylize import FileOptions, stylize_file, stylize_photo, stylize_
 
 STREAM = "-"
 """Stands for standard input or output."""
+
+ALL = "all"
+"""Stands for every bundled style."""
 
 STREAM_ENDING = ".png"
 """Format of standard output where none is asked for."""
@@ -52,7 +59,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     models.add_argument(
         "--style",
         metavar="NAME",
-        help="a bundled style (see faststyle styles), or a blend such as wave:0.7,starry_night:0.3",
+        help="a bundled style (see faststyle styles), a blend such as wave:0.7,starry_night:0.3, "
+        f"or {ALL} for one after another, each to a folder of its name",
     )
     models.add_argument(
         "--model",
@@ -160,22 +168,25 @@ def run(options: argparse.Namespace) -> int:
     if STREAM in (*options.inputs, options.output):
         return _run_stream(studio, options.inputs, options.output, ending=ending, files=files)
     places = find_places(options.inputs)
-    output = Path(options.output)
-    if len(places) == 1 and places[0].picture is not None:
-        job = _single_job(places[0].picture, output=options.output, naming=naming)
+    single = places[0].picture if len(places) == 1 else None
+    if single is not None and options.style != ALL:
+        job = _single_job(single, output=options.output, naming=naming)
         if options.dry_run:
             return show_jobs([job], overwrite=files.overwrite)
         return _run_single(studio, job, files=files)
-    find_jobs = partial(plan, places, output, naming=naming)
+    find_jobs = partial(plan, places, Path(options.output), naming=naming)
+    batches = [Batch(studio, find_jobs)]
+    if options.style == ALL:
+        batches = list(_one_for_each_style(studio, find_jobs))
     if options.dry_run:
-        return show_jobs(find_jobs(), overwrite=files.overwrite)
-    return run_batch(
-        studio,
-        find_jobs,
-        named=", ".join(options.inputs),
-        files=files,
-        report=options.report,
-    )
+        jobs = chain.from_iterable(batch.find_jobs() for batch in batches)
+        return show_jobs(jobs, overwrite=files.overwrite)
+    return run_batches(batches, named=", ".join(options.inputs), files=files, report=options.report)
+
+
+def _one_for_each_style(studio: Studio, find_jobs: Callable[..., Iterator[Job]]) -> Iterator[Batch]:
+    for index, style in enumerate(style_names()):
+        yield Batch(replace(studio, style=style, silent=index > 0), partial(find_jobs, below=style))
 
 
 def _checked_quality(quality: int | None) -> int | None:
@@ -219,6 +230,8 @@ def _run_stream(
     studio: Studio, inputs: list[str], output: str, *, ending: str, files: FileOptions
 ) -> int:
     """Stylize one picture that comes by standard input, or goes to standard output."""
+    if studio.style == ALL:
+        raise InputError(f"--style {ALL}: writes many pictures; name photos and a folder for them")
     if len(inputs) > 1:
         raise InputError("standard input and output are for one photo; name no more with them")
     name = inputs[0]

@@ -13,14 +13,20 @@ def name_files(paths: Iterable[Path]) -> dict[str, Path]:
 
 
 def print_table(rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
-    """Print rows of cells in columns, the first `left` of them to the left, others to the right."""
+    """Print rows of cells in columns: see `table_lines`."""
+    print(*table_lines(rows, left=left), sep="\n")
+
+
+def table_lines(rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
+    """Put rows of cells into columns, the first `left` of them to the left, others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
+    return [
+        "  ".join(
             f"{cell:<{width}}" if place < left else f"{cell:>{width}}"
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        print("  ".join(cells))
+        )
+        for row in rows
+    ]
 
 
 def _name(path: Path, *, among: Sequence[Path]) -> str:

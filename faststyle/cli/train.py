@@ -22,18 +22,13 @@ from faststyle.cli.settings import (
     shown,
 )
 from faststyle.errors import ConfigError, OutputExistsError
-from faststyle.training.config import RunOptions, TrainingConfig, flag
+from faststyle.training.config import STATED, RunOptions, TrainingConfig, flag
 
 if TYPE_CHECKING:
     from faststyle.training.checkpoint import Checkpoint
     from faststyle.training.run import RunResult
 
-CHANGEABLE = frozenset(
-    {
-        *("style", "content", "vgg_weights"),
-        *("name", "author", "license", "source"),
-    }
-)
+CHANGEABLE = frozenset({"style", "content", "vgg_weights", *STATED})
 """Settings that a resumed run may be given anew: where files lie, and what is said of the style."""
 
 DECIDED = ("precision", "start_from")

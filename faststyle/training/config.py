@@ -25,6 +25,10 @@ DIAL = (1, 10)
 """Smallest and largest setting of the dials for intensity and stroke size."""
 
 
+STATED = ("name", "description", "author", "license", "source")
+"""Settings that only say something of the style."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """What a person asks of a run; what follows from it is its `Plan`."""
@@ -35,6 +39,8 @@ class TrainingConfig:
     """Folder of photos, searched recursively."""
     name: str = ""
     """Name of the style; empty means the style picture's file name."""
+    description: str = ""
+    """What paintings in the style look like, in a line."""
     author: str = ""
     """Author of the style picture."""
     license: str = ""

@@ -29,7 +29,7 @@ from faststyle.errors import DataError, ExportError, ImageError
 from faststyle.files import whole_file
 from faststyle.images import open_colors
 from faststyle.port import FULLY
-from faststyle.training.config import Plan, TrainingConfig
+from faststyle.training.config import STATED, Plan, TrainingConfig
 from faststyle.training.ends import Form
 from faststyle.training.graph import DEFAULT_FORM, write_graph
 from faststyle.training.network import TransformerNetwork
@@ -142,14 +142,14 @@ def model_card(
     network: TransformerNetwork, *, config: TrainingConfig, plan: Plan, trained_steps: int
 ) -> ModelCard:
     """Fill in what the exported model says of itself."""
-    stated = ("name", "author", "license", "source")
     settings = {**config.to_dict(), **asdict(plan)}
-    training = {key: value for key, value in settings.items() if key not in stated}
+    training = {key: value for key, value in settings.items() if key not in STATED}
     # Folders of the machine that trained it are nobody's business.
     paths = ("style", "content", "vgg_weights", "start_from")
     training |= {key: Path(training[key]).name for key in paths if training[key]}
     return replace(
         network_card(network, style=config.name or Path(config.style).stem),
+        description=config.description,
         author=config.author,
         license=config.license,
         source=config.source,

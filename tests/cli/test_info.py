@@ -11,14 +11,6 @@ from onnx import helper
 from faststyle.cli import main
 
 
-def test_styles_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["styles"]) == 0
-    header, *rows = capsys.readouterr().out.splitlines()
-    assert header.split() == ["name", "size", "licence", "trained", "on"]
-    assert [row.split()[0] for row in rows] == ["starry_night", "wave"]
-    assert "van Gogh" in rows[0]
-
-
 def test_info_shows_everything(model_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", str(model_path)]) == 0
     shown = capsys.readouterr().out

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from faststyle.cli import main
+from faststyle.files import find_pictures
+from faststyle.gallery import style_names
 from faststyle.images import open_picture
 from tests.conftest import Paint, pixels
 
@@ -226,6 +228,46 @@ def test_styles_are_blended(paint: Paint, tmp_path: Path) -> None:
     mixed = (painted["wave"] + 3 * painted["starry_night"]) / 4
     assert np.abs(painted["wave:1,starry_night:3"] - mixed).max() <= 1
     assert np.array_equal(painted["wave:1,starry_night:0"], painted["wave"])
+
+
+def test_every_bundled_style_has_a_folder(
+    paint: Paint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paint("photos/deep/a.jpg")
+    paint("photos/b.png")
+    photos = tmp_path / "photos"
+    output = photos / "painted"  # where no style may find what another has painted
+    command = ["stylize", str(photos), "-o", str(output), "--style", "all"]
+    for _ in range(2):
+        assert main(command) == 0
+    count = 2 * len(style_names())
+    assert capsys.readouterr().err.splitlines() == [
+        "running on cpu",
+        f"{count} stylized",
+        "running on cpu",
+        f"0 stylized, {count} skipped, as their results exist",
+    ]
+    expected = {
+        output / style / name for style in style_names() for name in ("deep/a.jpg", "b.png")
+    }
+    assert set(find_pictures(output)) == expected
+    alone = tmp_path / "alone.png"
+    assert main(["stylize", str(photos / "b.png"), "-o", str(alone), "--style", "wave"]) == 0
+    assert np.array_equal(pixels(open_picture(alone)), pixels(open_picture(output / "wave/b.png")))
+
+
+def test_every_style_needs_a_folder(
+    paint: Paint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = paint("photo.png")
+    command = ["stylize", str(photo), "--style", "all", "-o"]
+    assert main([*command, str(tmp_path / "out"), "--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f"{photo} -> {tmp_path / 'out' / 'wave' / 'photo.png'}" in lines
+    assert len(lines) == len(style_names())
+    for place, told in ((str(photo), "name a folder"), ("-", "writes many pictures")):
+        assert main([*command, place]) == 1
+        assert told in _one_line(capsys)
 
 
 def test_a_photo_that_does_not_fit_is_painted_in_tiles(
