@@ -6,7 +6,7 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -26,7 +26,7 @@ from faststyle.images import (
     picture_format,
     save_result,
 )
-from faststyle.inputs import Job, Naming, find_places, plan
+from faststyle.inputs import Job, Naming, Place, find_places, plan
 from faststyle.memory import SHARE, parse_size
 from faststyle.stylize import FileOptions, stylize_file, stylize_photo, stylize_stream
 
@@ -174,19 +174,25 @@ def run(options: argparse.Namespace) -> int:
         if options.dry_run:
             return show_jobs([job], overwrite=files.overwrite)
         return _run_single(studio, job, files=files)
-    find_jobs = partial(plan, places, Path(options.output), naming=naming)
-    batches = [Batch(studio, find_jobs)]
-    if options.style == ALL:
-        batches = list(_one_for_each_style(studio, find_jobs))
+    batches = _batches(studio, places, output=Path(options.output), naming=naming)
     if options.dry_run:
         jobs = chain.from_iterable(batch.find_jobs() for batch in batches)
         return show_jobs(jobs, overwrite=files.overwrite)
     return run_batches(batches, named=", ".join(options.inputs), files=files, report=options.report)
 
 
-def _one_for_each_style(studio: Studio, find_jobs: Callable[..., Iterator[Job]]) -> Iterator[Batch]:
-    for index, style in enumerate(style_names()):
-        yield Batch(replace(studio, style=style, silent=index > 0), partial(find_jobs, below=style))
+def _batches(
+    studio: Studio, places: Sequence[Place], *, output: Path, naming: Naming
+) -> list[Batch]:
+    find_jobs = partial(plan, places, output, naming=naming)
+    if studio.style != ALL:
+        return [Batch(studio, find_jobs)]
+    if len(places) == 1 and places[0].picture is not None:
+        studio = replace(studio, machine=replace(studio.machine, workers=1))
+    return [
+        Batch(replace(studio, style=style, silent=index > 0), partial(find_jobs, below=style))
+        for index, style in enumerate(style_names())
+    ]
 
 
 def _checked_quality(quality: int | None) -> int | None:
