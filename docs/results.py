@@ -18,16 +18,29 @@ HERE = Path(__file__).parent
 PHOTOS = {path.stem: path for path in sorted((HERE.parent / "data" / "photos").glob("*.jpg"))}
 
 PHOTO_OF = {
+    "composition_vii": "astronaut",
+    "ink_wash": "chelsea",
+    "linocut": "coffee",
+    "mosaic": "chelsea",
+    "neon": "rocket",
+    "pointillism": "coffee",
+    "shipwreck": "rocket",
+    "stained_glass": "coffee",
     "starry_night": "rocket",
+    "the_scream": "chelsea",
     "wave": "astronaut",
 }
 """The photo that the gallery shows a style on."""
 
-COLUMNS = 5
+COLUMNS = 4
 """Of the gallery."""
 
 PICTURE = (400, 320)
-INSET = (100, 80)
+"""What is painted, and how large the gallery shows it."""
+
+SMALL = (280, 224)
+"""How large the contact sheet shows it."""
+
 GAP = 12
 LABEL = 34
 HEADS = (0.5, 0.2)
@@ -55,33 +68,40 @@ Paintings = dict[str, dict[str, Image.Image]]
 
 
 def _gallery(photos: dict[str, Image.Image], paintings: Paintings) -> Image.Image:
-    cells = []
-    for style, painted in paintings.items():
-        cell = painted[PHOTO_OF[style]].copy()
-        small = photos[PHOTO_OF[style]].resize(INSET, Image.Resampling.LANCZOS)
-        framed = ImageOps.expand(small, border=3, fill=PAPER)
-        cell.paste(framed, (cell.width - framed.width - GAP, cell.height - framed.height - GAP))
-        cells.append((cell, style))
-    return _table(cells, columns=COLUMNS)
+    cells = [(_together(photos), "four photos, in each of")]
+    cells += [(painted[PHOTO_OF[style]], style) for style, painted in paintings.items()]
+    return _table(cells, columns=COLUMNS, size=PICTURE)
+
+
+def _together(photos: dict[str, Image.Image]) -> Image.Image:
+    """Put four photos into the place of one."""
+    together = Image.new("RGB", PICTURE)
+    half = (PICTURE[0] // 2, PICTURE[1] // 2)
+    for index, photo in enumerate(photos.values()):
+        place = (index % 2 * half[0], index // 2 * half[1])
+        together.paste(photo.resize(half, Image.Resampling.LANCZOS), place)
+    return together
 
 
 def _contact_sheet(photos: dict[str, Image.Image], paintings: Paintings) -> Image.Image:
     cells = [(photo, name) for name, photo in photos.items()]
     cells += [(painted[name], style) for style, painted in paintings.items() for name in photos]
-    return _table(cells, columns=len(photos))
+    return _table(cells, columns=len(photos), size=SMALL)
 
 
-def _table(cells: list[tuple[Image.Image, str]], *, columns: int) -> Image.Image:
-    """Put pictures in rows, each above its name."""
-    width, height = PICTURE[0] + GAP, PICTURE[1] + LABEL
+def _table(
+    cells: list[tuple[Image.Image, str]], *, columns: int, size: tuple[int, int]
+) -> Image.Image:
+    """Put pictures of a size in rows, each above its name."""
+    width, height = size[0] + GAP, size[1] + LABEL
     rows = -(-len(cells) // columns)
     sheet = Image.new("RGB", (columns * width + GAP, rows * height + GAP), PAPER)
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(20)
     for index, (picture, name) in enumerate(cells):
         left, top = GAP + index % columns * width, GAP + index // columns * height
-        sheet.paste(picture, (left, top))
-        middle = (left + PICTURE[0] // 2, top + PICTURE[1] + LABEL // 2 - GAP // 2)
+        sheet.paste(picture.resize(size, Image.Resampling.LANCZOS), (left, top))
+        middle = (left + size[0] // 2, top + size[1] + LABEL // 2 - GAP // 2)
         draw.text(middle, name.replace("_", " "), fill=INK, font=font, anchor="mm")
     return sheet
 
