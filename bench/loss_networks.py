@@ -22,7 +22,6 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 import faststyle
 from faststyle.files import find_pictures
-from faststyle.gallery import style_names
 from faststyle.training.config import TrainingConfig, style_side
 from faststyle.training.evaluate import (
     Evaluation,
@@ -32,6 +31,9 @@ from faststyle.training.evaluate import (
     evaluate,
 )
 from faststyle.training.vgg import LITE, VggFeatures, load_vgg
+
+STYLES = ("starry_night", "wave")
+"""Bundled styles that pictures are changed by."""
 
 SIDE = 256
 
@@ -84,7 +86,7 @@ def _evaluate(
 def _versions() -> dict[str, Repaint]:
     """Ways to change a picture, from hardly visible to wholly repainted."""
     versions: dict[str, Repaint] = {}
-    for name in style_names():
+    for name in STYLES:
         stylizer = faststyle.load(name, device="cpu")
         versions[name] = stylizer
         versions[f"half {name}"] = partial(_half, stylizer)

@@ -118,8 +118,10 @@ function present(style: Style, pixels: Pixels, painted: Painted, name: string): 
   stage.dataset.paintings = String(Number(stage.dataset.paintings ?? 0) + 1);
   stage.dataset.milliseconds = String(painted.milliseconds);
   stage.dataset.threads = String(painted.runtime.threads);
-  const { source, author } = painted.card;
-  element('credit').textContent = [title(style), source, author].filter(Boolean).join(' · ');
+  const { description, source, author } = painted.card;
+  element('credit').textContent = [title(style), description, source, author]
+    .filter(Boolean)
+    .join(' · ');
   element('runtime').textContent = painted.runtime.label;
   element('runtime').hidden = false;
 }

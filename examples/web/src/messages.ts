@@ -22,6 +22,7 @@ export interface RuntimeInfo {
 /** What a model says of itself; empty where it does not. */
 export interface ModelCard {
   readonly style: string;
+  readonly description: string;
   readonly author: string;
   readonly source: string;
 }

@@ -24,6 +24,7 @@ export function readModelCard(bytes: Uint8Array, name: string): ModelCard {
     throw new UserError(`${name}: made by a newer faststyle than this page knows`);
   return {
     style: metadata.get('style') ?? '',
+    description: metadata.get('description') ?? '',
     author: metadata.get('author') ?? '',
     source: metadata.get('source') ?? '',
   };

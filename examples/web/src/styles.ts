@@ -7,7 +7,7 @@ export interface Style extends ModelFile {
   readonly thumbnail?: string;
 }
 
-const models = import.meta.glob<string>(['../../../faststyle/styles/*.onnx', '!**/*-int8.onnx'], {
+const models = import.meta.glob<string>(['../../../faststyle/styles/*.onnx', '!../../../faststyle/styles/*-int8.onnx'], {
   query: '?url',
   import: 'default',
   eager: true,
