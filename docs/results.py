@@ -18,6 +18,7 @@ HERE = Path(__file__).parent
 PHOTOS = {path.stem: path for path in sorted((HERE.parent / "data" / "photos").glob("*.jpg"))}
 
 PHOTO_OF = {
+    "comic": "coffee",
     "composition_vii": "astronaut",
     "ink_wash": "chelsea",
     "linocut": "coffee",
@@ -31,9 +32,6 @@ PHOTO_OF = {
     "wave": "astronaut",
 }
 """The photo that the gallery shows a style on."""
-
-COLUMNS = 4
-"""Of the gallery."""
 
 PICTURE = (400, 320)
 """What is painted, and how large the gallery shows it."""
@@ -68,19 +66,9 @@ Paintings = dict[str, dict[str, Image.Image]]
 
 
 def _gallery(photos: dict[str, Image.Image], paintings: Paintings) -> Image.Image:
-    cells = [(_together(photos), "four photos, in each of")]
+    cells = [(photo, name) for name, photo in photos.items()]
     cells += [(painted[PHOTO_OF[style]], style) for style, painted in paintings.items()]
-    return _table(cells, columns=COLUMNS, size=PICTURE)
-
-
-def _together(photos: dict[str, Image.Image]) -> Image.Image:
-    """Put four photos into the place of one."""
-    together = Image.new("RGB", PICTURE)
-    half = (PICTURE[0] // 2, PICTURE[1] // 2)
-    for index, photo in enumerate(photos.values()):
-        place = (index % 2 * half[0], index // 2 * half[1])
-        together.paste(photo.resize(half, Image.Resampling.LANCZOS), place)
-    return together
+    return _table(cells, columns=len(photos), size=PICTURE)
 
 
 def _contact_sheet(photos: dict[str, Image.Image], paintings: Paintings) -> Image.Image:
