@@ -53,28 +53,20 @@ def main() -> None:
         name: ImageOps.fit(open_colors(path), PICTURE, Image.Resampling.LANCZOS, centering=HEADS)
         for name, path in PHOTOS.items()
     }
-    paintings = {
-        style: {name: stylizer(photo) for name, photo in photos.items()}
-        for style in style_names()
-        for stylizer in [faststyle.load(style, device="cpu")]
-    }
-    _gallery(photos, paintings).save(HERE / "gallery.jpg", quality=QUALITY, optimize=True)
-    _contact_sheet(photos, paintings).save(HERE / "styles.jpg", quality=QUALITY, optimize=True)
+    paintings = {style: _paint(style, photos) for style in style_names()}
+    header = [(photo, name) for name, photo in photos.items()]
+    chosen = [(painted[PHOTO_OF[style]], style) for style, painted in paintings.items()]
+    everything = [
+        (painting, style) for style, painted in paintings.items() for painting in painted.values()
+    ]
+    for name, cells, size in (("gallery", chosen, PICTURE), ("styles", everything, SMALL)):
+        table = _table([*header, *cells], columns=len(photos), size=size)
+        table.save(HERE / f"{name}.jpg", quality=QUALITY, optimize=True)
 
 
-Paintings = dict[str, dict[str, Image.Image]]
-
-
-def _gallery(photos: dict[str, Image.Image], paintings: Paintings) -> Image.Image:
-    cells = [(photo, name) for name, photo in photos.items()]
-    cells += [(painted[PHOTO_OF[style]], style) for style, painted in paintings.items()]
-    return _table(cells, columns=len(photos), size=PICTURE)
-
-
-def _contact_sheet(photos: dict[str, Image.Image], paintings: Paintings) -> Image.Image:
-    cells = [(photo, name) for name, photo in photos.items()]
-    cells += [(painted[name], style) for style, painted in paintings.items() for name in photos]
-    return _table(cells, columns=len(photos), size=SMALL)
+def _paint(style: str, photos: dict[str, Image.Image]) -> dict[str, Image.Image]:
+    stylizer = faststyle.load(style, device="cpu")
+    return {name: stylizer(photo) for name, photo in photos.items()}
 
 
 def _table(

@@ -48,6 +48,9 @@ Whoever cuts the file there can give tiles of one picture the copy of the whole.
 OUTPUT = "stylized"
 """Name of the only output: the same type and shape as the input."""
 
+STATED = ("description", "author", "license", "source")
+"""Fields of a card that people state, besides the name of the style."""
+
 LARGEST_MEAN = 2.0
 """Mean difference from the network in float32, in levels of 255, that no picture that a model was
 measured on exceeds, unless more was allowed when it was exported."""
@@ -125,10 +128,7 @@ class ModelCard:
 
 
 _TEXT_FIELDS = (
-    "description",
-    "author",
-    "license",
-    "source",
+    *STATED,
     "preset",
     "normalization",
     "context",

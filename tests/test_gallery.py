@@ -16,6 +16,9 @@ from faststyle.gallery import int8_name, style_names, style_path
 from faststyle.images import open_picture
 from tests.conftest import REPOSITORY
 
+OF_FEW_COLORS = ("shipwreck", "the_scream")
+"""Styles whose paintings have hardly any blue."""
+
 PHOTOS = sorted((REPOSITORY / "data" / "photos").glob("*.jpg"))
 
 
@@ -52,7 +55,8 @@ def test_a_bundled_style_repaints_without_losing_the_photo(style: str, photo: Pa
     original = np.asarray(open_picture(photo))
     stylized = faststyle.load(style, device="cpu")(original)
     assert np.abs(stylized.astype(int) - original).mean() > 15
-    assert stylized.std(axis=(0, 1)).max() > 25  # no grey mush
+    contrasts = stylized.std(axis=(0, 1))  # of red, green and blue
+    assert (max(contrasts) if style in OF_FEW_COLORS else min(contrasts)) > 25  # no grey mush
     assert _correlation(stylized, original) > 0.3
 
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
-from faststyle.contract import ModelCard
+from faststyle.contract import STATED, ModelCard
 from faststyle.errors import MissingPackageError
 
-CARD_FIELDS = ("style", "description", "author", "license", "source")
+CARD_FIELDS = ("style", *STATED)
 
 TRAINING_PACKAGES = ("torch", "torchvision", "onnx", "matplotlib")
 

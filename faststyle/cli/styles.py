@@ -16,6 +16,7 @@ from faststyle.cli.tables import table_lines
 from faststyle.contract import ModelCard
 from faststyle.gallery import int8_name, style_names, style_path
 from faststyle.stylizer import Stylizer, load_file
+from faststyle.tiles import Pixels
 from faststyle.timing import Size, draw_photo
 
 SIZE = Size(1280, 720)
@@ -52,10 +53,9 @@ def run(options: argparse.Namespace) -> int:
     """Print the bundled styles: a line of figures for each, what it paints like, and its source."""
     names = style_names()
     files = [file for name in names for file in (name, int8_name(name)) if file is not None]
+    photo = None if options.no_speed else draw_photo(SIZE)
     models = {
-        file: _open(
-            file, timed=not options.no_speed, device=options.device, threads=options.threads
-        )
+        file: _open(file, photo=photo, device=options.device, threads=options.threads)
         for file in tqdm(files, unit="model", leave=False, disable=options.no_speed or None)
     }
     header, *rows = table_lines([HEADER, *(_cells(name, models) for name in names)], left=2)
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
         card = models[name].card
         source = ", ".join(filter(None, (card.author, card.source)))
         print(row, *(INDENT + line for line in (card.description, source) if line), sep="\n")
-    if not options.no_speed:
+    if photo is not None:
         print(f"fps: pictures of {SIZE} in a second, here and now", file=sys.stderr)
     return 0
 
@@ -76,16 +76,15 @@ def _cells(name: str, models: Mapping[str, _Model]) -> list[str]:
     return [name, model.card.license, *model[1:], *int8]
 
 
-def _open(file: str, *, timed: bool, device: str, threads: int | None) -> _Model:
+def _open(file: str, *, photo: Pixels | None, device: str, threads: int | None) -> _Model:
     path = style_path(file)
     stylizer = load_file(path, device=device, threads=threads)
-    speed = f"{1 / _seconds(stylizer):.1f}" if timed else UNKNOWN
+    speed = UNKNOWN if photo is None else f"{1 / _seconds(stylizer, photo):.1f}"
     return _Model(stylizer.card, readable_size(path.stat().st_size), speed)
 
 
-def _seconds(stylizer: Stylizer) -> float:
+def _seconds(stylizer: Stylizer, photo: Pixels) -> float:
     """Return how long a picture takes."""
-    photo = draw_photo(SIZE)
     stylizer(photo)
     times = []
     for _ in range(ROUNDS):

@@ -22,13 +22,13 @@ from faststyle.cli.settings import (
     shown,
 )
 from faststyle.errors import ConfigError, OutputExistsError
-from faststyle.training.config import STATED, RunOptions, TrainingConfig, flag
+from faststyle.training.config import SAYINGS, RunOptions, TrainingConfig, flag
 
 if TYPE_CHECKING:
     from faststyle.training.checkpoint import Checkpoint
     from faststyle.training.run import RunResult
 
-CHANGEABLE = frozenset({"style", "content", "vgg_weights", *STATED})
+CHANGEABLE = frozenset({"style", "content", "vgg_weights", *SAYINGS})
 """Settings that a resumed run may be given anew: where files lie, and what is said of the style."""
 
 DECIDED = ("precision", "start_from")

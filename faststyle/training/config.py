@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from faststyle.contract import STATED
 from faststyle.errors import ConfigError
 
 SMALLEST_CROP = 64
@@ -24,8 +25,7 @@ START_RANDOM = "random"
 DIAL = (1, 10)
 """Smallest and largest setting of the dials for intensity and stroke size."""
 
-
-STATED = ("name", "description", "author", "license", "source")
+SAYINGS = ("name", *STATED)
 """Settings that only say something of the style."""
 
 

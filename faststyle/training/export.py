@@ -29,7 +29,7 @@ from faststyle.errors import DataError, ExportError, ImageError
 from faststyle.files import whole_file
 from faststyle.images import open_colors
 from faststyle.port import FULLY
-from faststyle.training.config import STATED, Plan, TrainingConfig
+from faststyle.training.config import SAYINGS, Plan, TrainingConfig
 from faststyle.training.ends import Form
 from faststyle.training.graph import DEFAULT_FORM, write_graph
 from faststyle.training.network import TransformerNetwork
@@ -143,7 +143,7 @@ def model_card(
 ) -> ModelCard:
     """Fill in what the exported model says of itself."""
     settings = {**config.to_dict(), **asdict(plan)}
-    training = {key: value for key, value in settings.items() if key not in STATED}
+    training = {key: value for key, value in settings.items() if key not in SAYINGS}
     # Folders of the machine that trained it are nobody's business.
     paths = ("style", "content", "vgg_weights", "start_from")
     training |= {key: Path(training[key]).name for key in paths if training[key]}

@@ -7,11 +7,10 @@ export interface Style extends ModelFile {
   readonly thumbnail?: string;
 }
 
-const models = import.meta.glob<string>(['../../../faststyle/styles/*.onnx', '!../../../faststyle/styles/*-int8.onnx'], {
-  query: '?url',
-  import: 'default',
-  eager: true,
-});
+const models = import.meta.glob<string>(
+  ['../../../faststyle/styles/*.onnx', '!../../../faststyle/styles/*-int8.onnx'],
+  { query: '?url', import: 'default', eager: true },
+);
 const thumbnails = import.meta.glob<string>('./thumbnails/*.jpg', {
   query: '?url',
   import: 'default',
