@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import nn
 
 from faststyle.training.layers import ContextNorm, Enlarge, InstanceNorm, Residual
 from faststyle.training.network import (
+    BRANCH_GAIN,
     PRESETS,
     Preset,
     TransformerNetwork,
@@ -76,6 +78,27 @@ def eighth(width: int) -> TransformerNetwork:
     return _network(layers, name="eighth", width=width)
 
 
+def nested(width: int) -> TransformerNetwork:
+    """Compute one block for two at an eighth of the resolution, in twice the channels."""
+    deep = 2 * width
+    end = nn.Conv2d(deep, width, 3, padding=1)
+    with torch.no_grad():
+        end.weight.mul_(BRANCH_GAIN)
+    middle = Residual(
+        [
+            *_convolution(width, deep, kernel=3, stride=2, norm=ContextNorm),
+            nn.ReLU(inplace=True),
+            _block(deep),
+            nn.ReLU(inplace=True),
+            end,
+            nn.Upsample(scale_factor=2, mode="nearest"),
+        ]
+    )
+    body = with_activations([_block(width), middle, _block(width)])
+    layers = [*stem(width), *body, painting_head(width, factor=4)]
+    return _network(layers, name="nested", width=width)
+
+
 def mixed_head(width: int) -> TransformerNetwork:
     """Give the work of two blocks to a head of two steps, the last at half the resolution."""
     middle = width // 2
@@ -97,6 +120,7 @@ DESIGNS = {
     "instance": Preset(instance, 32),
     "unnormalized": Preset(unnormalized, 32),
     "eighth": Preset(eighth, 16),
+    "nested": Preset(nested, 32),
     "mixed-head": Preset(mixed_head, 32),
     "quality": PRESETS["quality"],
     "johnson-32": PRESETS["johnson"],
