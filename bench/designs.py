@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import nn
 
 from faststyle.training.layers import ContextNorm, Enlarge, InstanceNorm, Residual
 from faststyle.training.network import (
-    BRANCH_GAIN,
     PRESETS,
     Preset,
     TransformerNetwork,
@@ -81,9 +79,7 @@ def eighth(width: int) -> TransformerNetwork:
 def nested(width: int) -> TransformerNetwork:
     """Compute one block for two at an eighth of the resolution, in twice the channels."""
     deep = 2 * width
-    end = nn.Conv2d(deep, width, 3, padding=1)
-    with torch.no_grad():
-        end.weight.mul_(BRANCH_GAIN)
+    end = branch_end(deep, width)
     middle = Residual(
         [
             *_convolution(width, deep, kernel=3, stride=2, norm=ContextNorm),
@@ -156,4 +152,4 @@ def _block(
     first = [*_convolution(channels, channels, kernel=3, norm=norm), nn.ReLU(inplace=True)]
     if norm is None or second_norm is not None:
         return Residual([*first, *_convolution(channels, channels, kernel=3, norm=second_norm)])
-    return Residual([*first, branch_end(channels)])
+    return Residual([*first, branch_end(channels, channels)])

@@ -326,14 +326,14 @@ def _context_residual(channels: int) -> Residual:
             nn.Conv2d(channels, channels, 3, padding=1, bias=False),
             ContextNorm(channels),
             nn.ReLU(inplace=True),
-            branch_end(channels),
+            branch_end(channels, channels),
         ]
     )
 
 
-def branch_end(channels: int) -> nn.Conv2d:
-    """Build the last layer of a residual block that normalizes before it."""
-    layer = nn.Conv2d(channels, channels, 3, padding=1)
+def branch_end(channels_in: int, channels_out: int) -> nn.Conv2d:
+    """Build the last convolution of a residual block that normalizes before it."""
+    layer = nn.Conv2d(channels_in, channels_out, 3, padding=1)
     with torch.no_grad():
         layer.weight.mul_(BRANCH_GAIN)
     return layer
