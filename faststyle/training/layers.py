@@ -91,12 +91,18 @@ class Enlarge(nn.Module):
     """float 1×factor²×2: how far each output pixel is to the right of and below the centre of
     its block, in input pixels."""
 
+    slope: Tensor
+    """float 3×3: what rises by 1 from column to column, around 0. Kept on the device, as a copy
+    from the host makes a GPU wait."""
+
     def __init__(self, channels_in: int, channels_out: int, *, factor: int) -> None:
         super().__init__()
         self.factor = factor
         across = (torch.arange(factor) + 0.5) / factor - 0.5
         grid = torch.stack([across.repeat(factor), across.repeat_interleave(factor)], dim=1)
         self.register_buffer("offsets", grid[None], persistent=False)
+        slope = torch.tensor([-1.0, 0.0, 1.0]).expand(3, 3).clone()
+        self.register_buffer("slope", slope, persistent=False)
         mixing = torch.empty(channels_out, 1, channels_in, 1, 1)
         nn.init.uniform_(mixing, -(channels_in**-0.5), channels_in**-0.5)
         splines = _spline(grid[:, 1])[:, :, None] * _spline(grid[:, 0])[:, None]
@@ -106,7 +112,7 @@ class Enlarge(nn.Module):
     def kernels(self) -> Tensor:
         """Return the kernels used: float out×factor²×in×3×3, blocks in reading order."""
         learnt = self.weight.view(-1, self.factor**2, *self.weight.shape[1:])
-        slope = learnt.new_tensor([-1, 0, 1]).expand(3, 3)
+        slope = self.slope
         sums = learnt.sum((3, 4))
         to_right, down = (learnt * slope).sum((3, 4)), (learnt * slope.T).sum((3, 4))
         alike = sums.mean(1, keepdim=True)
