@@ -230,7 +230,14 @@ def _walk(
         elif isinstance(layer, nn.Conv2d) and reflect:
             sides = (int(layer.padding[0]),) * 4
             padded = functional.pad(features, sides, mode="reflect")
-            features = functional.conv2d(padded, layer.weight, layer.bias, layer.stride)
+            features = functional.conv2d(
+                padded,
+                layer.weight,
+                layer.bias,
+                layer.stride,
+                dilation=layer.dilation,
+                groups=layer.groups,
+            )
         else:
             features = layer(features)
     return features
