@@ -1,12 +1,14 @@
 """Network designs that are compared by `networks`: the presets, and each of their choices undone.
 
 All but Johnson's are built as the preset ``fast`` is: a stem with a stride of 4, residual blocks
-normalized once by a small copy of the picture, and `Enlarge` back to the full resolution.
+normalized once by a small copy of the picture, and `Enlarge` back to the full resolution. Where
+nothing else is said there are four blocks, as what one choice does was compared with four.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from torch import nn
 
@@ -26,11 +28,11 @@ Norm = Callable[[int], nn.Module]
 """Builds what normalizes so many channels."""
 
 
-def five_blocks(width: int) -> TransformerNetwork:
-    """Build ``fast`` with five residual blocks in place of four."""
-    blocks = [_block(width) for _ in range(5)]
-    layers = [*stem(width), *with_activations(blocks), painting_head(width, factor=4)]
-    return _network(layers, name="five-blocks", width=width)
+def blocks_alone(width: int, *, name: str, blocks: int) -> TransformerNetwork:
+    """Build ``fast`` with so many residual blocks."""
+    body = [_block(width) for _ in range(blocks)]
+    layers = [*stem(width), *with_activations(body), painting_head(width, factor=4)]
+    return _network(layers, name=name, width=width)
 
 
 def linear(width: int) -> TransformerNetwork:
@@ -47,6 +49,18 @@ def instance(width: int) -> TransformerNetwork:
     body = [nn.ReLU(inplace=True), *with_activations(blocks)]
     layers = [*first, *body, painting_head(width, factor=4)]
     return _network(layers, name="instance", width=width)
+
+
+def johnson_body(width: int) -> TransformerNetwork:
+    """Put the body of Johnson's network between the ends of ``fast``.
+
+    It has five blocks, normalizes by the picture's own statistics, twice in each of them, and has
+    no activations between them.
+    """
+    blocks = [_block(width, norm=_own_norm, second_norm=_own_norm) for _ in range(5)]
+    first = _convolution(3, width, kernel=8, stride=4, norm=_own_norm)
+    layers = [*first, nn.ReLU(inplace=True), *blocks, painting_head(width, factor=4)]
+    return _network(layers, name="johnson-body", width=width)
 
 
 def unnormalized(width: int) -> TransformerNetwork:
@@ -112,8 +126,12 @@ DESIGNS = {
     "johnson": Preset(johnson, 16),
     "fast": PRESETS["fast"],
     "linear": Preset(linear, 32),
-    "five-blocks": Preset(five_blocks, 32),
+    "four-blocks": Preset(partial(blocks_alone, name="four-blocks", blocks=4), 32),
+    "five-blocks": Preset(partial(blocks_alone, name="five-blocks", blocks=5), 32),
+    "six-blocks": Preset(partial(blocks_alone, name="six-blocks", blocks=6), 32),
     "instance": Preset(instance, 32),
+    "johnson-body": Preset(johnson_body, 32),
+    "johnson-body-64": Preset(johnson_body, 64),
     "unnormalized": Preset(unnormalized, 32),
     "eighth": Preset(eighth, 16),
     "nested": Preset(nested, 32),
