@@ -10,6 +10,7 @@ from faststyle.contract import ModelCard
 from faststyle.errors import CheckpointError, ConfigError
 from faststyle.training.graph import read_weights
 from faststyle.training.network import TransformerNetwork, build_network
+from faststyle.version import __version__
 
 
 def read_exported(path: Path) -> tuple[TransformerNetwork, ModelCard]:
@@ -33,9 +34,16 @@ def read_exported(path: Path) -> tuple[TransformerNetwork, ModelCard]:
     except (ConfigError, ValueError, RuntimeError) as error:
         raise CheckpointError(
             f"{path}: its weights do not fit {card.preset or 'any preset'} ({error}); "
-            "export it again from its checkpoint"
+            f"export it again {_source(card)}"
         ) from error
     return network, card
+
+
+def _source(card: ModelCard) -> str:
+    """Say what a model can be exported anew from: presets may change between versions."""
+    if card.faststyle_version == __version__:
+        return "from its checkpoint"
+    return f"with faststyle {card.faststyle_version}, which made it"
 
 
 def read_model(path: Path) -> tuple[ModelCard, onnx.ModelProto]:
