@@ -359,11 +359,11 @@ def fast(width: int) -> TransformerNetwork:
     Args:
         width: channels; multiples of 16 suit processors.
     """
-    return _at_a_quarter(width, preset="fast", blocks=4)
+    return _at_a_quarter(width, preset="fast", blocks=3)
 
 
 def quality(width: int) -> TransformerNetwork:
-    """Build a network like `fast` with more channels and one more block.
+    """Build a network like `fast` with more channels and two more blocks.
 
     Args:
         width: channels; multiples of 16 suit processors.

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from faststyle.errors import ExportError
 from faststyle.gallery import style_path
 from faststyle.training.exported import read_exported
-from faststyle.training.layers import ContextNorm
+from faststyle.training.layers import ContextNorm, Residual
 from faststyle.training.network import TransformerNetwork, build_network
 from faststyle.training.quantize import Range, observe, rounded, write_quantized_graph
 from tests.conftest import blotches
@@ -63,9 +63,10 @@ def test_bytes_paint_what_floats_do(network: TransformerNetwork) -> None:
 def test_convolutions_compute_in_bytes(network: TransformerNetwork) -> None:
     model = write_quantized_graph(network, seen=observe(network, [_photo(64, 64, seed=0)]))
     operators = [node.op_type for node in model.graph.node]
-    # Stem, the sum of its parts, two in each of four blocks, head.
-    assert operators.count("QLinearConv") == 11
-    assert operators.count("Conv") == 8  # for the small copy, up to its last statistics
+    blocks = sum(isinstance(layer, Residual) for layer in network.layers)
+    # Stem, the sum of its parts, two in each block, head.
+    assert operators.count("QLinearConv") == 3 + 2 * blocks
+    assert operators.count("Conv") == 2 * blocks  # for the small copy, up to its last statistics
 
 
 def _rough(seed: int) -> Tensor:
