@@ -92,19 +92,17 @@ def draw_plot(means: Means, times: Mapping[tuple[str, Size], Timing], *, picture
     panels = figure.subplots(1, len(means), squeeze=False)[0]
     for panel, (judge, by_design) in zip(panels, means.items(), strict=True):
         timed = [design for design in by_design if (design, PLOTTED) in times]
-        # Neighbours in time have their names on different sides.
         timed.sort(key=lambda design: times[design, PLOTTED].milliseconds)
         for index, design in enumerate(timed):
             place = times[design, PLOTTED].milliseconds, by_design[design]["total"]
-            panel.plot(*place, "o", color="tab:blue")
-            side, offset = (("left", 7), ("right", -7))[index % 2]
-            panel.annotate(design, place, xytext=(offset, -3), textcoords="offset points", ha=side)
+            marker = "os"[index // 10 % 2]  # the colours repeat after ten
+            panel.plot(*place, marker, color=f"C{index}", label=design)
         panel.set_xscale("log")
         panel.set_yscale("log")
         panel.set_title(f"judged by {judge}", fontsize=10)
         panel.set_xlabel(f"milliseconds for {PLOTTED}")
         panel.set_ylabel("total loss")
-        panel.margins(x=0.2)
+        panel.legend(fontsize=9)
         panel.grid(which="both", alpha=0.3)
     with whole_file(picture) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
