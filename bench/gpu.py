@@ -64,7 +64,8 @@ class Frames(nn.Module):
         """Repaint uint8 N×H×W×3."""
         images = frames.permute(0, 3, 1, 2).to(self.dtype) / 255
         stylized = self.network(images).clamp(0, 1) * 255
-        return stylized.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+        painted: Tensor = stylized.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+        return painted
 
 
 class Measured(NamedTuple):
