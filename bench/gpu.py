@@ -21,12 +21,12 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
+from inference import REFERENCE, read_size
 from torch import Tensor, nn
 
 from faststyle.timing import Size
 from faststyle.training.network import TransformerNetwork, build_network
 
-REFERENCE = "johnson 32"
 NETWORKS = {
     REFERENCE: partial(build_network, preset="johnson", width=32),
     "johnson 16": partial(build_network, preset="johnson", width=16),
@@ -139,14 +139,9 @@ def print_rows(size: Size, measured: dict[Key, Measured]) -> None:
         )
 
 
-def _size(text: str) -> Size:
-    width, height = map(int, text.split("x"))
-    return Size(width, height)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--sizes", type=_size, nargs="+", default=SIZES)
+    parser.add_argument("--sizes", type=read_size, nargs="+", default=SIZES)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))

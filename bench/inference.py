@@ -67,14 +67,15 @@ def print_table(result: Benchmark) -> None:
         print(f"| {' | '.join(cells)} |")
 
 
-def _size(text: str) -> Size:
+def read_size(text: str) -> Size:
+    """Read sides such as 1280x720."""
     width, height = map(int, text.split("x"))
     return Size(width, height)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--sizes", type=_size, nargs="+", default=SIZES)
+    parser.add_argument("--sizes", type=read_size, nargs="+", default=SIZES)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--threads", type=int)
     options = parser.parse_args()
