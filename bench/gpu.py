@@ -17,22 +17,15 @@ import itertools
 import statistics
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import torch
-from inference import REFERENCE, read_size
+from inference import COMPARED, REFERENCE, read_size
 from torch import Tensor, nn
 
 from faststyle.timing import Size
 from faststyle.training.network import TransformerNetwork, build_network
 
-NETWORKS = {
-    REFERENCE: partial(build_network, preset="johnson", width=32),
-    "johnson 16": partial(build_network, preset="johnson", width=16),
-    "quality": partial(build_network, preset="quality"),
-    "fast": partial(build_network, preset="fast"),
-}
 TYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 SIZES = (Size(1920, 1080), Size(3840, 2160))
 WARM_UPS = 3
@@ -84,7 +77,9 @@ Key = tuple[str, Way]
 def prepare(name: str, way: Way, *, device: torch.device) -> Repaint:
     """Build a network, and let torch compile it when it is first run."""
     torch.manual_seed(0)
-    module = Frames(NETWORKS[name](), dtype=way.dtype).to(device).eval()
+    preset, width = COMPARED[name]
+    network = build_network(preset=preset, width=width)
+    module = Frames(network, dtype=way.dtype).to(device).eval()
     if not way.compiled:
         return module
     # With CUDA graphs: else small networks are done before Python has asked for their next layer.
@@ -144,7 +139,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=read_size, nargs="+", default=SIZES)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--networks", nargs="+", choices=COMPARED, default=list(COMPARED))
     parser.add_argument("--types", nargs="+", choices=TYPES, default=list(TYPES))
     parser.add_argument("--eager", action="store_true")
     options = parser.parse_args()

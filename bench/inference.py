@@ -20,6 +20,14 @@ from faststyle.timing import Size
 
 REFERENCE = "johnson 32"
 
+COMPARED: dict[str, tuple[str, int | None]] = {
+    REFERENCE: ("johnson", 32),
+    "johnson 16": ("johnson", 16),
+    "quality": ("quality", None),
+    "fast": ("fast", None),
+}
+"""Presets and widths by name, None for a preset's own width; the reference comes first."""
+
 
 def write_models(folder: Path) -> dict[str, Path]:
     """Export every network that is compared; the reference comes first."""
@@ -33,10 +41,8 @@ def write_models(folder: Path) -> dict[str, Path]:
 
     torch.manual_seed(0)
     networks = {
-        REFERENCE: build_network(preset="johnson", width=32),
-        "johnson 16": build_network(preset="johnson", width=16),
-        "quality": build_network(preset="quality"),
-        "fast": build_network(preset="fast"),
+        name: build_network(preset=preset, width=width)
+        for name, (preset, width) in COMPARED.items()
     }
     models = {name: write_graph(network) for name, network in networks.items()}
     for name in ("quality", "fast"):
