@@ -1,56 +1,41 @@
-"""The small copy of a picture that models with statistics of the whole picture look at."""
+"""The context of a picture: windows of it that models with statistics of the whole look at."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-CONTEXT_SIDE = 200
-"""Largest mean of height and width of a small copy, in pixels, but for what overhangs."""
+WINDOW = 80
+"""Side of a window, in pixels.
+
+Convolutions do not pad there, and the last normalization of every preset must see something.
+"""
+
+WINDOWS = 6
+"""Most windows beside one another, and below one another."""
 
 
-def copy_steps(height: int, width: int) -> tuple[int, int]:
-    """Return how a picture is shrunk: every how many rows, and blocks of how many of those.
+def window_places(length: int) -> NDArray[np.int64]:
+    """Tell which rows, or columns, of so many make up the windows, one after another.
 
-    From four times on, a block has two of its rows, which tell as much as all. Its columns are
-    as many as the rows that it spans.
+    Windows begin at even distances from the first row to the last that leaves room for one, or
+    are as few as cover all. A picture smaller than a window is continued as in a mirror.
     """
-    shrink = -(-(height + width) // (2 * CONTEXT_SIDE))
-    return (1, shrink) if shrink < 4 else (-(-shrink // 2), 2)
+    count = min(WINDOWS, -(-length // WINDOW))
+    starts = np.arange(count) * max(0, length - WINDOW) // max(1, count - 1)
+    places: NDArray[np.int64] = (starts[:, None] + np.arange(WINDOW)).ravel()
+    last = length - 1
+    return last - abs(places % max(1, 2 * last) - last)
 
 
-def small_copy(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Shrink a picture to the size that statistics are taken at, as models do themselves.
-
-    Blocks of every stride-th row are averaged (`copy_steps`); what the last blocks lack is
-    repeated from the border.
+def sample(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Cut windows out of all parts of a picture, as models do themselves.
 
     Args:
         pixels: uint8 H×W×3.
 
     Returns:
-        uint8 h×w×3, rounded.
+        uint8 h×w×3: the windows beside and below one another, no side over 480 pixels.
     """
     height, width = pixels.shape[:2]
-    stride, _ = copy_steps(height, width)
-    return shrink_rows(pixels[::stride], height=height, width=width).round().astype(np.uint8)
-
-
-def shrink_rows(sampled: NDArray[np.uint8], *, height: int, width: int) -> NDArray[np.float32]:
-    """Make a small copy out of every stride-th row of a picture, uint8 R×W×3, without rounding.
-
-    Args:
-        sampled: the rows, as `copy_steps` asks for.
-        height: of the picture.
-        width: of the picture.
-
-    Returns:
-        float32 h×w×3 in [0, 255].
-    """
-    stride, down = copy_steps(height, width)
-    across = stride * down
-    lacking = [(0, -len(sampled) % down), (0, -width % across), (0, 0)]
-    filled = np.pad(sampled, lacking, mode="edge")
-    blocks = filled.reshape(len(filled) // down, down, -1, across, 3)
-    means: NDArray[np.float32] = blocks.mean((1, 3), dtype=np.float32)
-    return means
+    return pixels[window_places(height)[:, None], window_places(width)]

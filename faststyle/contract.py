@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
 """Version of the promises below; a reader refuses a newer one."""
 
 NHWC_UINT8 = "nhwc-uint8"
@@ -27,8 +27,8 @@ INPUT = "image"
 fixed, and any N, but for int8 and fixed sizes, which take one picture at a time."""
 
 CONTEXT = "context"
-"""Name of the second input of some models: a small copy of the picture that the image is, or is
-part of, in the layout of the file: one for all, or one for each."""
+"""Name of the second input of some models: windows of the picture that the image is, or is part of,
+as `faststyle.context.sample` cuts them, in the layout of the file: one for all, or one for each."""
 
 STRENGTH = "strength"
 """Name of an input of models with controls: float32 without dimensions, from 0, the photo, to 1,
@@ -41,9 +41,9 @@ photo."""
 LUMA = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in luminance, by ITU-R BT.601."""
 
-SMALL_COPY = "small_copy"
-"""Name of the small copy inside of models that make it themselves: float32 N×3×h×w in [0, 1].
-Whoever cuts the file there can give tiles of one picture the copy of the whole."""
+WINDOWS_INSIDE = "windows"
+"""Name of the context inside of models that cut it themselves: float32 N×3×h×w in [0, 1]. Whoever
+cuts the file there can give tiles of one picture the windows of the whole."""
 
 OUTPUT = "stylized"
 """Name of the only output: the same type and shape as the input."""
@@ -74,10 +74,10 @@ class ModelCard:
     """Network preset and the settings it was built with, such as ``johnson width 32``."""
     normalization: str = ""
     """What the network normalizes by: ``instance`` is statistics of the whole picture,
-    so tiles of a picture computed apart do not agree; ``context`` those of a small copy."""
+    so tiles of a picture computed apart do not agree; ``context`` those of windows of it."""
     context: str = ""
-    """Where the small copy comes from: ``inside``, made of the picture by the model itself, or
-    ``input``, so that tiles or frames can share one; empty where none is needed."""
+    """Where the windows come from: ``inside``, cut out of the picture by the model itself, or
+    ``input``, so that tiles or frames can share them; empty where none are needed."""
     layout: str = NHWC_UINT8
     """How pictures come in and go out, one of `LAYOUTS`."""
     precision: str = "fp32"

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from faststyle.context import small_copy
-from faststyle.contract import CONTEXT, INPUT, KEEP_COLORS, SMALL_COPY, STRENGTH
+from faststyle.context import sample
+from faststyle.contract import CONTEXT, INPUT, KEEP_COLORS, STRENGTH, WINDOWS_INSIDE
 from faststyle.errors import ImageError, ModelError
 from faststyle.session import RUNTIME_ERRORS, OpenModel, describe_value
 
@@ -29,10 +29,10 @@ INPUT_TYPES: dict[str, type[Any]] = {
 EXTRAS: tuple[Set[str], ...] = (
     set(),
     {CONTEXT},
-    {SMALL_COPY},
+    {WINDOWS_INSIDE},
     {STRENGTH, KEEP_COLORS},
     {CONTEXT, STRENGTH, KEEP_COLORS},
-    {SMALL_COPY, STRENGTH, KEEP_COLORS},
+    {WINDOWS_INSIDE, STRENGTH, KEEP_COLORS},
 )
 """What files of ours take besides the picture."""
 
@@ -76,24 +76,24 @@ class PictureInput:
         return None if height is None or width is None else (height, width)
 
     def feed(
-        self, pixels: NDArray[np.uint8], *, white: float, copy: NDArray[Any] | None = None
+        self, pixels: NDArray[np.uint8], *, white: float, context: NDArray[np.uint8] | None = None
     ) -> dict[str, NDArray[Any]]:
         """Make the inputs for one picture, by name, as the file takes them.
 
         Args:
             pixels: uint8 H×W×3, RGB, of sides that the file takes.
             white: the value that stands for 255.
-            copy: the small copy of what the picture is a part of, h×w×3 from 0 to 255; None takes
-                that of the picture.
+            context: `faststyle.context.sample` of what the picture is a part of; None takes that
+                of the picture.
         """
         feed = {self.name: self._picture(pixels, white=white)}
-        if copy is None and self.extras & {CONTEXT, SMALL_COPY}:
-            copy = small_copy(pixels)
-        if copy is not None and CONTEXT in self.extras:
-            feed[CONTEXT] = self._picture(np.rint(copy).astype(np.uint8), white=white)
-        if copy is not None and SMALL_COPY in self.extras:
-            planes = np.asarray(copy, np.float32).transpose(2, 0, 1)[None] / np.float32(255)
-            feed[SMALL_COPY] = np.ascontiguousarray(planes)
+        if context is None and self.extras & {CONTEXT, WINDOWS_INSIDE}:
+            context = sample(pixels)
+        if context is not None and CONTEXT in self.extras:
+            feed[CONTEXT] = self._picture(context, white=white)
+        if context is not None and WINDOWS_INSIDE in self.extras:
+            planes = context.transpose(2, 0, 1)[None] / np.float32(255)
+            feed[WINDOWS_INSIDE] = np.ascontiguousarray(planes)
         numbers = self.extras & set(FULLY)
         return feed | {name: np.array(FULLY[name], np.float32) for name in numbers}
 
@@ -137,13 +137,13 @@ class Port:
             self.white = self.white_out = 255.0
 
     def paint(
-        self, pixels: NDArray[np.uint8], *, copy: NDArray[Any] | None = None
+        self, pixels: NDArray[np.uint8], *, context: NDArray[np.uint8] | None = None
     ) -> NDArray[np.uint8]:
         """Repaint one picture, of sides that the file takes.
 
         Args:
             pixels: uint8 H×W×3, RGB.
-            copy: see `PictureInput.feed`.
+            context: see `PictureInput.feed`.
 
         Returns:
             An array of the same type and shape.
@@ -158,7 +158,7 @@ class Port:
         if below or right:
             pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="edge")
         try:
-            painted = self._compute(pixels, copy=copy)
+            painted = self._compute(pixels, context=context)
         except ModelError as error:
             raise ImageError(str(error)) from error
         if painted.dtype != np.uint8 or self.white_out != 255:
@@ -168,14 +168,14 @@ class Port:
         return whole[:height, :width]
 
     def _compute(
-        self, pixels: NDArray[np.uint8], *, copy: NDArray[Any] | None = None
+        self, pixels: NDArray[np.uint8], *, context: NDArray[np.uint8] | None = None
     ) -> NDArray[Any]:
         """Run the file on uint8 H×W×3, and return what it gives as h×w×3.
 
         Raises:
             ModelError: it fails, or gives something else than a picture.
         """
-        feed = self.taken.feed(pixels, white=self.white, copy=copy)
+        feed = self.taken.feed(pixels, white=self.white, context=context)
         output = self._session.get_outputs()[0].name
         try:
             (painted,) = self._session.run([output], feed)

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from faststyle.colors import split_alpha
-from faststyle.context import copy_steps, shrink_rows, small_copy
+from faststyle.context import sample, window_places
 from faststyle.contract import (
     CONTEXT,
     CONTRACT_VERSION,
     NCHW_FLOAT,
     NHWC_UINT8,
-    SMALL_COPY,
+    WINDOWS_INSIDE,
     ModelCard,
 )
 from faststyle.cutting import cut
@@ -29,7 +29,7 @@ from faststyle.errors import ImageError, ModelError
 from faststyle.gallery import resolve
 from faststyle.port import MULTIPLE, Port, read_input
 from faststyle.session import OpenModel, open_model
-from faststyle.tiles import Brush, Pixels, Place, mosaic, repaint, sample_rows
+from faststyle.tiles import Brush, Pixels, Place, mosaic, repaint
 from faststyle.wash import with_wash
 
 Picture: TypeAlias = Image.Image | NDArray[np.uint8]
@@ -104,8 +104,7 @@ class Stylizer:
             image: a PIL image of any mode, taken as it is (no EXIF rotation), or a uint8
                 H×W×3 array, RGB.
             context: the picture that the image is a part of, or another one of its scene, of
-                any size; what shares a context is painted alike. Its
-                `faststyle.context.small_copy` does as well. None takes the image itself.
+                any size; what shares a context is painted alike. None takes the image itself.
                 Only for models whose card says ``context="input"``.
 
         Returns:
@@ -121,12 +120,12 @@ class Stylizer:
         if context is not None and not takes_context:
             raise ModelError(
                 f"the model {self.card.style!r} takes no context; use one that was exported with "
-                "--context-input, of a network that normalizes by a small copy of the picture"
+                "--context-input, of a network that normalizes by windows of the picture"
             )
         pixels, alpha = _read(image)
-        copy = None if context is None else small_copy(_read(context)[0])
+        windows = None if context is None else sample(_read(context)[0])
         if self.port.taken.sides is None:
-            stylized = self.port.paint(pixels, copy=copy)
+            stylized = self.port.paint(pixels, context=windows)
         else:
             stylized = self._repaint_in_tiles(pixels)
         if not isinstance(image, Image.Image):
@@ -153,7 +152,7 @@ class Stylizer:
     def brush(self, picture: Image.Image, *, side: int) -> Brush:
         """Return what repaints parts of a picture so that they fit together.
 
-        Parts of one picture agree where the network normalizes by a small copy of the whole. One
+        Parts of one picture agree where the network normalizes by windows of the whole. One
         that normalizes by what it sees is shown patches from all over the picture beside each
         part, so that its statistics are much alike, and overlaps are blended.
 
@@ -172,7 +171,7 @@ class Stylizer:
             return Brush(paint, halo=halo, feather=0, multiple=multiple)
         if self.card.normalization == "context":
             port = self.port if self.card.context == "input" else self._cut
-            paint = _whatever_the_place(partial(port.paint, copy=_small_copy(picture)))
+            paint = _whatever_the_place(partial(port.paint, context=_sample(picture)))
             return Brush(paint, halo=halo, feather=0, multiple=multiple)
         beside = mosaic(picture, height=side, width=BESIDE * side, patch=PATCH)
         paint = _whatever_the_place(partial(self._repaint_beside, beside=beside))
@@ -229,12 +228,12 @@ class Stylizer:
 
     @cached_property
     def _cut(self) -> Port:
-        """The model, with the small copy as an input."""
+        """The model, with the windows as an input."""
         model = open_model(
             self._path,
             device=self.device,
             threads=self._threads,
-            edit=partial(_with_small_copy, path=self._path),
+            edit=partial(_with_windows, path=self._path),
         )
         return Port(model, path=self._path, ours=True)
 
@@ -306,19 +305,23 @@ def _whatever_the_place(paint: Callable[[Pixels], Pixels]) -> Callable[[Pixels, 
     return lambda part, _: paint(part)
 
 
-def _with_small_copy(content: bytes, *, path: Path) -> bytes:
+def _with_windows(content: bytes, *, path: Path) -> bytes:
     dimensions = ("contexts", 3, "context_height", "context_width")
-    changed = cut(content, tensor=SMALL_COPY, dimensions=dimensions)
+    changed = cut(content, tensor=WINDOWS_INSIDE, dimensions=dimensions)
     if changed is None:
         raise ModelError(f"{path}: too old to paint a picture in tiles; export it again")
     return changed
 
 
-def _small_copy(picture: Image.Image) -> NDArray[np.float32]:
-    """Make the small copy of an RGB picture, without a copy of all of it."""
+def _sample(picture: Image.Image) -> NDArray[np.uint8]:
+    """Cut the windows out of an RGB picture, without a copy of all of it."""
     width, height = picture.size
-    stride, _ = copy_steps(height, width)
-    return shrink_rows(sample_rows(picture, stride=stride), height=height, width=width)
+    columns = window_places(width)
+    rows = [
+        np.asarray(picture.crop((0, row, width, row + 1)))[0, columns]
+        for row in window_places(height).tolist()
+    ]
+    return np.stack(rows)
 
 
 def _read(picture: Picture) -> tuple[NDArray[np.uint8], Image.Image | None]:

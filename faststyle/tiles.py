@@ -137,13 +137,6 @@ def _blend(after: Pixels, before: Pixels, *, axis: int) -> None:
     after[...] = np.rint(mixed)
 
 
-def sample_rows(picture: Image.Image, *, stride: int) -> Pixels:
-    """Return every stride-th row of an RGB picture, without a copy of the others."""
-    width, height = picture.size
-    rows = (picture.crop((0, row, width, row + 1)) for row in range(0, height, stride))
-    return np.concatenate([np.asarray(row) for row in rows])
-
-
 def mosaic(picture: Image.Image, *, height: int, width: int, patch: int) -> Pixels:
     """Put together patches from all over an RGB picture, unscaled, in a fixed order.
 

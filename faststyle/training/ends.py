@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from faststyle.context import CONTEXT_SIDE, copy_steps
+from faststyle.context import WINDOW, WINDOWS, window_places
 from faststyle.contract import (
     CONTEXT,
     INPUT,
@@ -18,8 +18,8 @@ from faststyle.contract import (
     NCHW_FLOAT,
     NHWC_UINT8,
     OUTPUT,
-    SMALL_COPY,
     STRENGTH,
+    WINDOWS_INSIDE,
 )
 from faststyle.training.layers import Enlarge
 from faststyle.training.network import OUTPUT_UNITS, TransformerNetwork
@@ -30,9 +30,6 @@ OPSET = 17
 
 IR_VERSION = 8
 """Version of the file format that came with opset 17."""
-
-LAST = 2**62
-"""An end of a slice beyond any."""
 
 SIDES = {NHWC_UINT8: (1, 2), NCHW_FLOAT: (2, 3)}
 """Axes of height and width."""
@@ -52,7 +49,7 @@ class Form:
     controls: bool = False
     """Whether it takes a strength and how far to keep the photo's colours, too."""
     context_input: bool = False
-    """Whether it takes the small copy of the picture, if the network needs one."""
+    """Whether it takes the context of the picture, if the network needs one."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +64,14 @@ class Opening:
     """Height and width of what the layers run on."""
     framed: str
     """What the layers run on: N×3×H×W, uint8 or float32 in [0, 1]."""
-    copy: str | None
-    """The small copy, float32 N×3×h×w in [0, 1], of networks that need one."""
-    copy_size: str
-    """Its height and width."""
+    context: str | None
+    """The windows, float32 N×3×h×w in [0, 1], of networks that need some."""
+    context_size: str
+    """Their height and width, together."""
 
 
 def open_graph(writer: GraphWriter, network: TransformerNetwork, *, form: Form) -> Opening:
-    """Write what comes before a network's layers: the small copy, and padding.
+    """Write what comes before a network's layers: the context, and padding.
 
     Args:
         writer: to write to.
@@ -84,18 +81,21 @@ def open_graph(writer: GraphWriter, network: TransformerNetwork, *, form: Form) 
     inputs = [INPUT]
     planes = _planes(writer, INPUT, form=form)
     size = _size(writer, planes) if form.size is None else writer.integers(*form.size)
-    copy, copy_size = None, ""
+    context, context_size = None, ""
     if network.needs_context and form.context_input:
         inputs.append(CONTEXT)
-        copy = _planes(writer, CONTEXT, form=form)
-        copy_size = _size(writer, copy)
-        if form.size is not None:
-            copy_size = writer.integers(*_copy_sides(form.size))
-        copy = in_range(writer, copy, form=form)
+        context = _planes(writer, CONTEXT, form=form)
     elif network.needs_context:
-        copy, copy_size = _small_copy(writer, planes, size=size, form=form)
+        context = _sample(writer, planes, size=size)
+    if context is not None:
+        output = "" if form.context_input else WINDOWS_INSIDE
+        context = in_range(writer, context, form=form, output=output)
+        # Of the context itself, as whoever cuts the file there gives another.
+        context_size = _size(writer, context)
+        if form.size is not None:
+            context_size = writer.integers(*_context_sides(form.size))
     framed, padded = _frame(writer, network, planes, size=size)
-    return Opening(tuple(inputs), size, padded, framed, copy, copy_size)
+    return Opening(tuple(inputs), size, padded, framed, context, context_size)
 
 
 def close_graph(
@@ -133,16 +133,17 @@ def close_graph(
     return _model(writer, inputs, form=form, batch=batch if form.size is None else 1)
 
 
-def in_range(writer: GraphWriter, picture: str, *, form: Form) -> str:
-    """Turn what a picture comes as into float32 in [0, 1]."""
-    return picture if form.layout == NCHW_FLOAT else from_levels(writer, picture)
+def in_range(writer: GraphWriter, picture: str, *, form: Form, output: str = "") -> str:
+    """Turn what a picture comes as into float32 in [0, 1]; name that if it is to have a name."""
+    if form.layout == NHWC_UINT8:
+        return from_levels(writer, picture, output=output)
+    return writer.node("Identity", picture, output=output) if output else picture
 
 
-def from_levels(writer: GraphWriter, levels: str) -> str:
+def from_levels(writer: GraphWriter, levels: str, *, output: str = "") -> str:
     """Turn uint8 levels into float32 in [0, 1]."""
-    return writer.node(
-        "DequantizeLinear", levels, writer.number(1 / 255), writer.number(0, kind=np.uint8)
-    )
+    white, black = writer.number(1 / 255), writer.number(0, kind=np.uint8)
+    return writer.node("DequantizeLinear", levels, white, black, output=output)
 
 
 def as_painted(writer: GraphWriter, stylized: str, *, form: Form) -> str:
@@ -219,48 +220,40 @@ def _pad_end(writer: GraphWriter, planes: str, missing: str) -> str:
     return writer.node("Pad", planes, pads, attributes={"mode": "edge"})
 
 
-def _copy_sides(size: tuple[int, int]) -> tuple[int, int]:
-    """Return the height and width of the small copy of a picture of a height and width."""
-    stride, block = copy_steps(*size)
-    height, width = size
-    rows = -(-height // stride)
-    return -(-rows // block), -(-width // (stride * block))
+def _context_sides(size: tuple[int, int]) -> tuple[int, int]:
+    """Return the height and width of the context of a picture of a height and width."""
+    height, width = (len(window_places(side)) for side in size)
+    return height, width
 
 
-def _small_copy(writer: GraphWriter, planes: str, *, size: str, form: Form) -> tuple[str, str]:
-    """Shrink N×3×H×W as `network.small_copy` does, to float32 in [0, 1]; return its size too."""
-    both_sides = writer.node("ReduceSum", size, writer.integers(0))
-    shrink = _round_up(writer, both_sides, writer.integers(2 * CONTEXT_SIDE))
-    is_small = writer.node("Less", shrink, writer.integers(4))
-    half = _round_up(writer, shrink, writer.integers(2))
-    stride = writer.node("Where", is_small, writer.integers(1), half)
-    block = writer.node("Where", is_small, shrink, writer.integers(2))
-    rows, all_rows = writer.integers(0), writer.integers(LAST)
-    sampled = writer.node("Slice", planes, rows, all_rows, writer.integers(2), stride)
-    every_column = writer.node("Concat", stride, writer.integers(1), attributes={"axis": 0})
-    sides = _round_up(writer, size, every_column)
-    across = writer.node("Mul", block, stride)
-    steps = writer.node("Concat", block, across, attributes={"axis": 0})
-    blocks = _round_up(writer, sides, steps)
-    lacking = writer.node("Sub", writer.node("Mul", blocks, steps), sides)
-    filled = in_range(writer, _pad_end(writer, sampled, lacking), form=form)
-    if form.size is not None:
-        window = [int(side) for side in writer.sizes[steps]]
-        attributes = {"kernel_shape": window, "strides": window}
-        pooled = writer.node("AveragePool", filled, attributes=attributes, output=SMALL_COPY)
-        return pooled, blocks
-    height, width = (
-        writer.node("Slice", blocks, writer.integers(axis), writer.integers(axis + 1))
-        for axis in (0, 1)
+def _sample(writer: GraphWriter, planes: str, *, size: str) -> str:
+    """Cut windows out of N×3×H×W as `faststyle.context.sample` does."""
+    for axis in (0, 1):
+        length = writer.node("Slice", size, writer.integers(axis), writer.integers(axis + 1))
+        places = _window_places(writer, length)
+        planes = writer.node("Gather", planes, places, attributes={"axis": axis + 2})
+    return planes
+
+
+def _window_places(writer: GraphWriter, length: str) -> str:
+    """Compute `faststyle.context.window_places` of a vector of one length."""
+    zero, one = writer.integers(0), writer.integers(1)
+    count = writer.node(
+        "Min", writer.integers(WINDOWS), _round_up(writer, length, writer.integers(WINDOW))
     )
-    shape = [writer.integers(0, 3), height, block, width, across]
-    split = writer.node(
-        "Reshape", filled, writer.node("Concat", *shape, attributes={"axis": 0})
-    )  # N×3×h×down×w×across
-    means = {"axes": [3, 5], "keepdims": 0}
-    copy = writer.node("ReduceMean", split, attributes=means, output=SMALL_COPY)
-    # Of the copy itself, as whoever cuts the file there gives another.
-    return copy, _size(writer, copy)
+    numbers = writer.integers(*range(WINDOWS))
+    numbers = writer.node("Slice", numbers, zero, count)
+    room = writer.node("Max", zero, writer.node("Sub", length, writer.integers(WINDOW)))
+    gaps = writer.node("Max", one, writer.node("Sub", count, one))
+    starts = writer.node("Div", writer.node("Mul", numbers, room), gaps)
+    starts = writer.node("Reshape", starts, writer.integers(-1, 1))
+    places = writer.node("Add", starts, writer.integers(*range(WINDOW)))
+    places = writer.node("Reshape", places, writer.integers(-1))
+    # Beyond the last row the picture is continued as in a mirror.
+    last = writer.node("Sub", length, one)
+    there_and_back = writer.node("Max", one, writer.node("Mul", last, writer.integers(2)))
+    place = writer.node("Mod", places, there_and_back)
+    return writer.node("Sub", last, writer.node("Abs", writer.node("Sub", place, last)))
 
 
 def _interleave(
@@ -324,13 +317,13 @@ def _model(
     writer: GraphWriter, inputs: Iterable[str], *, form: Form, batch: str | int
 ) -> onnx.ModelProto:
     sides: tuple[str | int, str | int] = form.size or ("height", "width")
-    copy_sides: tuple[str | int, str | int] = ("context_height", "context_width")
+    context_sides: tuple[str | int, str | int] = ("context_height", "context_width")
     if form.size is not None:
-        copy_sides = _copy_sides(form.size)
+        context_sides = _context_sides(form.size)
     contexts = batch if isinstance(batch, int) else "contexts"
     shapes = {
         INPUT: _shape(batch, sides, form=form),
-        CONTEXT: _shape(contexts, copy_sides, form=form),
+        CONTEXT: _shape(contexts, context_sides, form=form),
         OUTPUT: _shape(batch, sides, form=form),
     }
     kind = TensorProto.UINT8 if form.layout == NHWC_UINT8 else TensorProto.FLOAT

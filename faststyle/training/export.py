@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import ImageOps
 
-from faststyle.context import small_copy
+from faststyle.context import sample
 from faststyle.contract import (
     CONTEXT,
     INPUT,
@@ -185,16 +185,16 @@ def measure(
     layout = NHWC_UINT8 if "uint8" in session.get_inputs()[0].type else NCHW_FLOAT
     differences = []
     for images in pictures:
-        copies = None
+        contexts = None
         inputs = {INPUT: _as_taken(images, layout=layout)}
         if CONTEXT in names:
-            copies = np.stack([small_copy(image) for image in images])
-            inputs[CONTEXT] = _as_taken(copies, layout=layout)
+            contexts = np.stack([sample(image) for image in images])
+            inputs[CONTEXT] = _as_taken(contexts, layout=layout)
         inputs |= {name: np.array(FULLY[name], np.float32) for name in names & set(FULLY)}
         (result,) = session.run([OUTPUT], inputs)
         if layout == NCHW_FLOAT:
             result = _levels(torch.from_numpy(result))
-        painted = _run_torch(network, images, copies)
+        painted = _run_torch(network, images, contexts)
         differences.append(np.abs(painted.astype(int) - result.astype(int)).ravel())
     every = np.concatenate(differences)
     return Difference(
@@ -212,9 +212,9 @@ def _check(model: onnx.ModelProto, *, path: Path) -> None:
         raise ExportError(f"{path}: the exported graph is not valid ({error})") from error
 
 
-def _run_torch(network: TransformerNetwork, images: Pixels, copies: Pixels | None) -> Pixels:
+def _run_torch(network: TransformerNetwork, images: Pixels, contexts: Pixels | None) -> Pixels:
     with torch.no_grad():
-        return _levels(network(_planes(images), None if copies is None else _planes(copies)))
+        return _levels(network(_planes(images), None if contexts is None else _planes(contexts)))
 
 
 def _levels(pictures: torch.Tensor) -> Pixels:

@@ -6,8 +6,7 @@ current exporter no longer writes, and what is not written need not be optimized
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,14 +18,13 @@ from torch import Tensor, nn
 from faststyle.errors import ExportError
 from faststyle.training.ends import (
     Form,
-    Opening,
     as_painted,
     close_graph,
-    fill,
     in_range,
     open_graph,
 )
 from faststyle.training.layers import ContextNorm, Enlarge, Residual
+from faststyle.training.look import Affine, describe
 from faststyle.training.network import TransformerNetwork
 from faststyle.training.sides import name_sides
 from faststyle.training.writer import GraphWriter
@@ -36,20 +34,7 @@ DEFAULT_FORM = Form()
 BLOCK_WINDOW = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
 """Attributes of the convolution of an `Enlarge`."""
 
-PLANES = (2, 3)
-"""Axes of height and width in N×C×H×W."""
-
-NO_SPREADS: Mapping[ContextNorm, Tensor] = {}
-
 Normalize = Callable[[ContextNorm, str], str]
-
-
-@dataclass(frozen=True)
-class Affine:
-    """Names of the scale and shift that normalize one layer: N×C×1×1."""
-
-    scale: str
-    shift: str
 
 
 def write_graph(
@@ -94,98 +79,28 @@ def write_graph(
     return model
 
 
-def describe(
-    writer: GraphWriter,
-    network: TransformerNetwork,
-    opening: Opening,
-    *,
-    least_spreads: Mapping[ContextNorm, Tensor] = NO_SPREADS,
-) -> list[Affine]:
-    """Run the layers on the small copy, and return what normalizes each of them.
-
-    Args:
-        writer: to write to.
-        network: to be written.
-        opening: has the small copy of networks that need one; for others there is nothing to do.
-        least_spreads: the smallest standard deviations to divide by, float C×1×1, if any.
-    """
-    if opening.copy is None:
-        return []
-    affines: list[Affine] = []
-
-    def normalize(layer: ContextNorm, x: str) -> str:
-        affines.append(_measure(writer, layer, x, least_spread=least_spreads.get(layer)))
-        return _apply(writer, affines[-1], x)
-
-    filled, _ = fill(
-        writer,
-        opening.copy,
-        size=opening.copy_size,
-        smallest=network.smallest_context,
-        multiple=network.multiple,
-    )
-    _write_all(writer, network.measuring, writer.floats(filled), normalize, reflect=True)
-    # What comes after the last statistics leads nowhere.
-    used = affines[-1].scale, affines[-1].shift
-    while not set(writer.nodes[-1].output) & set(used):
-        writer.nodes.pop()
-    return affines
-
-
-def _measure(
-    writer: GraphWriter, layer: ContextNorm, x: str, *, least_spread: Tensor | None
-) -> Affine:
-    x = writer.float32(x)
-    over = {"axes": list(PLANES), "keepdims": 1}
-    mean = writer.node("ReduceMean", x, attributes=over)
-    centred = writer.node("Sub", x, mean)
-    squares = writer.node("Mul", centred, centred)
-    variance = writer.node("ReduceMean", squares, attributes=over)
-    spread = writer.node("Sqrt", writer.node("Add", variance, writer.number(layer.epsilon)))
-    if least_spread is not None:
-        spread = writer.node("Max", spread, writer.constant(least_spread.detach().numpy()[None]))
-    weight = writer.float32(writer.parameter(layer.weight))
-    bias = writer.float32(writer.parameter(layer.bias))
-    scale = writer.node("Div", weight, spread)
-    shift = writer.node("Sub", bias, writer.node("Mul", mean, scale))
-    return Affine(writer.floats(scale), writer.floats(shift))
-
-
 def _apply(writer: GraphWriter, affine: Affine, x: str) -> str:
     return writer.node("Add", writer.node("Mul", x, affine.scale), affine.shift)
 
 
 def _write_all(
-    writer: GraphWriter,
-    layers: Iterable[nn.Module],
-    x: str,
-    normalize: Normalize,
-    *,
-    reflect: bool = False,
+    writer: GraphWriter, layers: Iterable[nn.Module], x: str, normalize: Normalize
 ) -> str:
-    in_row = False
     for layer in layers:
-        by_convolution = isinstance(layer, Residual) and isinstance(layer[-1], nn.Conv2d)
-        if by_convolution and not (in_row or reflect):
-            x = _keep_blocked(writer, x)
-        in_row = by_convolution or (in_row and isinstance(layer, nn.ReLU))
-        x = _write(writer, layer, x, normalize, reflect=reflect)
+        x = _write(writer, layer, x, normalize)
     return x
 
 
-def _write(
-    writer: GraphWriter, layer: nn.Module, x: str, normalize: Normalize, *, reflect: bool = False
-) -> str:
-    """Write a layer; ``reflect`` makes convolutions reflect the borders that they pad."""
+def _write(writer: GraphWriter, layer: nn.Module, x: str, normalize: Normalize) -> str:
     match layer:
         case Residual():
-            return writer.node("Add", x, _write_all(writer, layer, x, normalize, reflect=reflect))
+            return writer.node("Add", x, _write_all(writer, layer, x, normalize))
         case ContextNorm():
             return normalize(layer, x)
         case nn.ReflectionPad2d():
             return _reflect(writer, x, sides=layer.padding)
         case nn.Conv2d() if layer.padding_mode == "zeros" and isinstance(layer.padding, tuple):
-            return _convolve(writer, layer, x, reflect=reflect)
+            return _convolve(writer, layer, x)
         case Enlarge():
             attributes = {"blocksize": layer.factor, "mode": "DCR"}
             return writer.node("DepthToSpace", _blocks(writer, layer, x), attributes=attributes)
@@ -204,13 +119,10 @@ def _write(
     raise ExportError(f"the layer {layer} has no place in the ONNX graph")
 
 
-def _convolve(writer: GraphWriter, layer: nn.Conv2d, x: str, *, reflect: bool) -> str:
-    attributes = window(layer)
-    if reflect and any(attributes["pads"]):
-        x = _reflect(writer, x, sides=attributes.pop("pads"))
+def _convolve(writer: GraphWriter, layer: nn.Conv2d, x: str) -> str:
     parameters = [layer.weight] if layer.bias is None else [layer.weight, layer.bias]
     names = [writer.parameter(each) for each in parameters]
-    return writer.node("Conv", x, *names, attributes=attributes)
+    return writer.node("Conv", x, *names, attributes=window(layer))
 
 
 def _reflect(writer: GraphWriter, x: str, *, sides: Sequence[int]) -> str:
@@ -218,18 +130,6 @@ def _reflect(writer: GraphWriter, x: str, *, sides: Sequence[int]) -> str:
     left, right, top, bottom = sides
     pads = writer.integers(0, 0, top, left, 0, 0, bottom, right)
     return writer.node("Pad", x, pads, attributes={"mode": "reflect"})
-
-
-def _keep_blocked(writer: GraphWriter, x: str) -> str:
-    """Begin a row of residual blocks in the layout that convolutions on a CPU work in.
-
-    onnxruntime leaves a sum in the layout of its first input, and would turn the output of
-    every block's last convolution, and the input of every first, to match the picture. A
-    pooling of single pixels changes nothing but the layout, and onnxruntime keeps that.
-    """
-    if writer.half or writer.nodes[-1].op_type != "Relu":
-        return x
-    return writer.node("MaxPool", x, attributes={"kernel_shape": [1, 1]})
 
 
 def window(layer: nn.Conv2d) -> dict[str, Any]:

@@ -45,14 +45,13 @@ class Affine(NamedTuple):
 
 
 class ContextNorm(nn.Module):
-    """Instance normalization by the statistics of another picture: a small copy.
+    """Instance normalization by the statistics of a context: windows of a picture.
 
-    Thumbnail instance normalization (Chen et al. 2022), but trained so from the start. What
-    it does to the picture is an `Affine`, the same everywhere, so tiles of a picture and
-    frames of a video that share a copy agree.
+    What it does to the picture is an `Affine`, the same everywhere, so tiles of a picture and
+    frames of a video that share a context agree.
     """
 
-    def __init__(self, channels: int, *, epsilon: float = 1e-2) -> None:
+    def __init__(self, channels: int, *, epsilon: float = 1e-3) -> None:
         """Build the layer.
 
         Args:

@@ -10,12 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from faststyle.context import copy_steps
+from faststyle.context import WINDOW, window_places
 from faststyle.errors import ConfigError
 from faststyle.training.layers import Affine, ContextNorm, Enlarge, InstanceNorm, Residual
-
-STEM_EPSILON = 1e-3
-"""Variance that counts as none in the first features of a picture in [0, 1]."""
 
 MINIMUM_SIDE = 8
 """Smallest height and width the layers run on, in pixels.
@@ -31,21 +28,11 @@ That convolution sums hundreds of inputs, so if its unit were the whole range, o
 Adam could move every pixel by half of it. pytorch/examples has 255 units, which start slowly.
 """
 
-TRAINING_SHRINKS = (1, 2, 3)
-"""How much smaller than the crop the copy may be in training, where each is as likely."""
-
 TRAINING_MARGIN = 16
 """Margin in training, in pixels: enough for zeros beyond it to change next to nothing."""
 
 MARGIN_SHIFT = 8
 """By how much more margins are in training, in pixels, on both sides together."""
-
-BRANCH_GAIN = 4.0
-"""How many times its usual size the last convolution of a residual block starts with.
-
-Nothing normalizes what it adds. With torch's own start that is little beside what it is added
-to, and a network remains close to the picture for hundreds of steps.
-"""
 
 Normalize = Callable[[ContextNorm, Tensor], Tensor]
 
@@ -56,9 +43,9 @@ class TransformerNetwork(nn.Module):
     ``layers`` holds only the layer types that `faststyle.training.graph` can write to
     ONNX, so every preset is exported by the same code.
 
-    A network with `ContextNorm` layers first runs on a small copy of the picture, the context,
-    and applies what it measures there to the picture. In training mode the copy's size, and
-    where the picture lies in its margin, are drawn from torch's global generator.
+    A network with `ContextNorm` layers first runs on windows of the picture, the context, and
+    applies what it measures there to the picture. In training mode it measures the picture
+    itself, and where that lies in its margin is drawn from torch's global generator.
 
     Attributes:
         preset: name the network was built by.
@@ -67,7 +54,7 @@ class TransformerNetwork(nn.Module):
         margin: pixels reflected around the picture before the layers run, and cut off after:
             as many as can reach a pixel, where convolutions pad with zeros.
         normalization: what the network normalizes by; ``"instance"`` means statistics
-            of the whole picture, ``"context"`` those of a small copy.
+            of the whole picture, ``"context"`` those of windows of it.
     """
 
     def __init__(
@@ -84,7 +71,7 @@ class TransformerNetwork(nn.Module):
 
     @property
     def needs_context(self) -> bool:
-        """Whether the network looks at a small copy of the picture."""
+        """Whether the network looks at windows of the picture first."""
         return self.normalization == "context"
 
     @property
@@ -110,43 +97,35 @@ class TransformerNetwork(nn.Module):
 
         Args:
             images: float N×3×H×W, RGB in [0, 1]; any H and W from 1 pixel up.
-            context: small copies of the pictures that they are parts of, float N×3×h×w or
-                1×3×h×w for all; None takes `small_copy` of the pictures themselves. Of no
+            context: `faststyle.context.sample` of the pictures that they are parts of, float
+                N×3×h×w or 1×3×h×w for all; None takes that of the pictures themselves. Of no
                 effect on a network without `ContextNorm`.
 
         Returns:
             float N×3×H×W, RGB nominally in [0, 1], not clamped.
         """
-        if not self.needs_context:
+        if not self.needs_context or (self.training and context is None):
             return self._repaint(images, None)
-        if context is None and self.training:
-            shrink = TRAINING_SHRINKS[_draw(len(TRAINING_SHRINKS))]
-            if shrink == 1:
-                return self._repaint(images, None)
-            context = functional.avg_pool2d(images, shrink)
-        return self._repaint(
-            images, self.describe(small_copy(images) if context is None else context)
-        )
+        return self._repaint(images, self.describe(sample(images) if context is None else context))
 
     def describe(self, context: Tensor) -> list[Affine]:
         """Measure what each `ContextNorm` does to pictures with this context, float N×3×h×w.
 
-        Convolutions reflect the copy's borders, so that they weigh no more than in the picture.
+        Each window is seen by itself, and convolutions do not pad.
         """
         affines: list[Affine] = []
+        count = len(context)
 
         def normalize(layer: ContextNorm, features: Tensor) -> Tensor:
-            affines.append(layer.measure(features))
-            return affines[-1](features)
+            _, channels, side, _ = features.shape
+            by_picture = features.reshape(count, -1, channels, side, side).transpose(1, 2)
+            affines.append(layer.measure(by_picture.flatten(2, 3)))
+            scale, shift = (each[:, :, None] for each in affines[-1])
+            normalized = Affine(scale, shift)(by_picture)
+            return normalized.transpose(1, 2).reshape(features.shape)
 
-        copy = self._filled(context, smallest_side=self.smallest_context)
-        _walk(self.measuring, copy, normalize, reflect=True)
+        _walk(self.measuring, windows(context), normalize, unpadded=True)
         return affines
-
-    @property
-    def smallest_context(self) -> int:
-        """Smallest height and width that the layers describe, in pixels."""
-        return max(MINIMUM_SIDE, 2 * self.multiple)
 
     @property
     def measuring(self) -> Sequence[nn.Module]:
@@ -166,15 +145,15 @@ class TransformerNetwork(nn.Module):
         return self._framed(images, top=self.margin, left=self.margin, both=2 * self.margin)
 
     def _framed(self, images: Tensor, *, top: int, left: int, both: int) -> Tensor:
-        images = self._filled(images, smallest_side=self.smallest_side)
+        images = self._filled(images)
         if not both:
             return images
         return functional.pad(images, (left, both - left, top, both - top), mode="reflect")
 
-    def _filled(self, images: Tensor, *, smallest_side: int) -> Tensor:
+    def _filled(self, images: Tensor) -> Tensor:
         """Repeat the last row and column of pictures up to a size that the layers can run on."""
         lacking = [
-            math.ceil(max(side, smallest_side) / self.multiple) * self.multiple - side
+            math.ceil(max(side, self.smallest_side) / self.multiple) * self.multiple - side
             for side in images.shape[-2:]
         ]
         if not any(lacking):
@@ -202,36 +181,41 @@ class TransformerNetwork(nn.Module):
         return stylized[..., top : top + height, left : left + width] / OUTPUT_UNITS
 
 
-def small_copy(images: Tensor) -> Tensor:
-    """Shrink pictures as `faststyle.context.small_copy` does, without rounding.
+def sample(images: Tensor) -> Tensor:
+    """Cut windows out of pictures as `faststyle.context.sample` does.
 
     Args:
         images: float N×3×H×W.
 
     Returns:
-        float N×3×h×w.
+        float N×3×h×w, windows beside and below one another.
     """
-    stride, block = copy_steps(*images.shape[-2:])
-    down, across = block, stride * block
-    images = images[..., ::stride, :]
-    height, width = images.shape[-2:]
-    filled = functional.pad(images, (0, -width % across, 0, -height % down), mode="replicate")
-    return functional.avg_pool2d(filled, (down, across))
+    rows, columns = (torch.from_numpy(window_places(side)) for side in images.shape[-2:])
+    return images[..., rows[:, None].to(images.device), columns.to(images.device)]
+
+
+def windows(context: Tensor) -> Tensor:
+    """Turn what `sample` returns, N×3×h×w, into (N·windows)×3×side×side."""
+    count, colors, height, width = context.shape
+    split = context.reshape(count, colors, height // WINDOW, WINDOW, width // WINDOW, WINDOW)
+    return split.permute(0, 2, 4, 1, 3, 5).reshape(-1, colors, WINDOW, WINDOW)
 
 
 def _walk(
-    layers: Iterable[nn.Module], features: Tensor, normalize: Normalize, *, reflect: bool = False
+    layers: Iterable[nn.Module], features: Tensor, normalize: Normalize, *, unpadded: bool = False
 ) -> Tensor:
     for layer in layers:
         if isinstance(layer, Residual):
-            features = features + _walk(layer, features, normalize, reflect=reflect)
+            changed = _walk(layer, features, normalize, unpadded=unpadded)
+            cut = (features.shape[-1] - changed.shape[-1]) // 2
+            # What convolutions that do not pad leave out.
+            inner = features[..., cut:-cut, cut:-cut] if cut else features
+            features = inner + changed
         elif isinstance(layer, ContextNorm):
             features = normalize(layer, features)
-        elif isinstance(layer, nn.Conv2d) and reflect:
-            sides = (int(layer.padding[0]),) * 4
-            padded = functional.pad(features, sides, mode="reflect")
+        elif isinstance(layer, nn.Conv2d) and unpadded:
             features = functional.conv2d(
-                padded,
+                features,
                 layer.weight,
                 layer.bias,
                 layer.stride,
@@ -321,29 +305,21 @@ def stem(channels: int) -> list[nn.Module]:
     """Build the first layers of a network that works at a quarter of the resolution."""
     return [
         nn.Conv2d(3, channels, 8, 4, padding=2, bias=False),
-        ContextNorm(channels, epsilon=STEM_EPSILON),
+        ContextNorm(channels),
         nn.ReLU(inplace=True),
     ]
 
 
 def _context_residual(channels: int) -> Residual:
-    # Normalizing once is enough: a second time costs as much again and gains nothing.
     return Residual(
         [
             nn.Conv2d(channels, channels, 3, padding=1, bias=False),
             ContextNorm(channels),
             nn.ReLU(inplace=True),
-            branch_end(channels, channels),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            ContextNorm(channels),
         ]
     )
-
-
-def branch_end(channels_in: int, channels_out: int) -> nn.Conv2d:
-    """Build the last convolution of a residual block that normalizes before it."""
-    layer = nn.Conv2d(channels_in, channels_out, 3, padding=1)
-    with torch.no_grad():
-        layer.weight.mul_(BRANCH_GAIN)
-    return layer
 
 
 def painting_head(channels: int, *, factor: int) -> Enlarge:
@@ -363,36 +339,25 @@ def fast(width: int) -> TransformerNetwork:
 
 
 def quality(width: int) -> TransformerNetwork:
-    """Build a network like `fast` with more channels and two more blocks.
+    """Build a network like `fast` with more channels and one more block.
 
     Args:
         width: channels; multiples of 16 suit processors.
     """
-    return _at_a_quarter(width, preset="quality", blocks=5)
+    return _at_a_quarter(width, preset="quality", blocks=4)
 
 
 def _at_a_quarter(width: int, *, preset: str, blocks: int) -> TransformerNetwork:
-    body = [_context_residual(width) for _ in range(blocks)]
     return TransformerNetwork(
         [
             *stem(width),
-            *with_activations(body),
+            *(_context_residual(width) for _ in range(blocks)),
             painting_head(width, factor=4),
         ],
         preset=preset,
         width=width,
         with_margin=True,
     )
-
-
-def with_activations(body: Sequence[nn.Module]) -> list[nn.Module]:
-    """Put a ReLU between each two residual blocks, which onnxruntime computes at no cost."""
-    last = len(body) - 1
-    return [
-        each
-        for index, block in enumerate(body)
-        for each in ((block,) if index == last else (block, nn.ReLU(inplace=True)))
-    ]
 
 
 class Preset(NamedTuple):

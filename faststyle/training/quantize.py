@@ -1,6 +1,6 @@
 """Writing a network as an int8 ONNX graph, by ranges measured on photos.
 
-Normalization by a small copy makes it cheap: what it does to a picture is a scale and a shift
+Normalization by a context makes it cheap: what it does to a picture is a scale and a shift
 for each channel. The scale goes into the scales of a convolution's int8 weights, which are read
 when the model runs, and the shift is one addition. General tools quantize convolutions with
 constant scales only, and would leave the normalization to float32.
@@ -29,9 +29,10 @@ from faststyle.contract import NCHW_FLOAT
 from faststyle.errors import ExportError
 from faststyle.training import layers as blocks
 from faststyle.training.ends import Form, close_graph, from_levels, open_graph
-from faststyle.training.graph import BLOCK_WINDOW, DEFAULT_FORM, Affine, describe, window
+from faststyle.training.graph import BLOCK_WINDOW, DEFAULT_FORM, window
 from faststyle.training.layers import ContextNorm, Enlarge, Residual
-from faststyle.training.network import OUTPUT_UNITS, TransformerNetwork, small_copy
+from faststyle.training.look import Affine, describe
+from faststyle.training.network import OUTPUT_UNITS, TransformerNetwork, sample
 from faststyle.training.writer import GraphWriter
 
 Layer = TypeVar("Layer", bound=nn.Module)
@@ -123,7 +124,7 @@ def observe(network: TransformerNetwork, photos: Sequence[Tensor]) -> Observatio
     seen = Observations()
     samples = _Samples(seen.centres)
     with torch.no_grad():
-        affines = [network.describe(small_copy(photo)) for photo in photos]
+        affines = [network.describe(sample(photo)) for photo in photos]
         for norm, by_photo in zip(norms, zip(*affines, strict=True), strict=True):
             means = [(norm.bias - affine.shift) / affine.scale for affine in by_photo]
             centre = seen.centres[norm] = torch.cat(means).mean(0)
@@ -184,7 +185,7 @@ def write_quantized_graph(
 ) -> onnx.ModelProto:
     """Write a network as an int8 model of one picture at a time, without metadata.
 
-    The look at the small copy stays in float32. Weights are symmetrical int8 with a scale for
+    The look at the windows stays in float32. Weights are symmetrical int8 with a scale for
     each channel, everything between layers is uint8.
 
     Args:
@@ -197,7 +198,7 @@ def write_quantized_graph(
     """
     if not network.needs_context:
         raise ExportError(
-            f"preset {network.preset}: only networks that normalize by a small copy of the "
+            f"preset {network.preset}: only networks that normalize by windows of the "
             "picture can be exported in int8; choose fp16"
         )
     writer = GraphWriter(network, half_weights=True)

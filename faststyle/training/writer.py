@@ -18,7 +18,19 @@ from torch import Tensor
 
 from faststyle.training.network import TransformerNetwork
 
-OF_SIZES = {"Add", "Concat", "Div", "Less", "Max", "Mul", "ReduceSum", "Slice", "Sub", "Where"}
+OF_SIZES = {
+    "Abs",
+    "Add",
+    "Concat",
+    "Div",
+    "Max",
+    "Min",
+    "Mod",
+    "Mul",
+    "Reshape",
+    "Slice",
+    "Sub",
+}
 """Operators that arithmetic of sizes is made of."""
 
 
