@@ -27,8 +27,9 @@ INPUT = "image"
 fixed, and any N, but for int8 and fixed sizes, which take one picture at a time."""
 
 CONTEXT = "context"
-"""Name of the second input of some models: windows of the picture that the image is, or is part of,
-as `faststyle.context.sample` cuts them, in the layout of the file: one for all, or one for each."""
+"""Name of the second input of some models: a picture to measure in place of the image, in the
+layout of the file: what the image is a part of, or another picture of its scene. One for all, or
+one for each."""
 
 STRENGTH = "strength"
 """Name of an input of models with controls: float32 without dimensions, from 0, the photo, to 1,
@@ -41,9 +42,9 @@ photo."""
 LUMA = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in luminance, by ITU-R BT.601."""
 
-WINDOWS_INSIDE = "windows"
-"""Name of the context inside of models that cut it themselves: float32 N×3×h×w in [0, 1]. Whoever
-cuts the file there can give tiles of one picture the windows of the whole."""
+MEASURED = ("scale_", "shift_")
+"""How the names begin of what is measured inside of models that can share it: float32 N×C×1×1.
+Whoever cuts the file there can give tiles of one picture what was measured of the whole."""
 
 OUTPUT = "stylized"
 """Name of the only output: the same type and shape as the input."""
@@ -73,11 +74,11 @@ class ModelCard:
     preset: str = ""
     """Network preset and the settings it was built with, such as ``johnson width 32``."""
     normalization: str = ""
-    """What the network normalizes by: ``instance`` is statistics of the whole picture,
-    so tiles of a picture computed apart do not agree; ``context`` those of windows of it."""
+    """What the network normalizes by: ``instance`` is statistics of the whole picture, so tiles of
+    a picture computed apart do not agree; ``sampled`` those of a sample, which tiles can share."""
     context: str = ""
-    """Where the windows come from: ``inside``, cut out of the picture by the model itself, or
-    ``input``, so that tiles or frames can share them; empty where none are needed."""
+    """What a model whose statistics can be shared measures: ``inside``, the picture itself, or
+    ``input``, another one that it is given; empty for other models."""
     layout: str = NHWC_UINT8
     """How pictures come in and go out, one of `LAYOUTS`."""
     precision: str = "fp32"

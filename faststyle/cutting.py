@@ -1,4 +1,4 @@
-"""Turning a tensor inside an ONNX file into an input, without the onnx package.
+"""Turning tensors inside an ONNX file into inputs or outputs, without the onnx package.
 
 An ONNX file is a protocol buffer: fields, each a number, a kind and a value, some of which
 hold fields again. Only the few that matter here are looked into; all others are copied.
@@ -6,12 +6,12 @@ hold fields again. Only the few that matter here are looked into; all others are
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 GRAPH = 7
 """Field of a model."""
-NODE, GRAPH_INPUT = 1, 11
+NODE, GRAPH_INPUT, GRAPH_OUTPUT = 1, 11, 12
 """Fields of a graph."""
 NODE_INPUT, NODE_OUTPUT = 1, 2
 """Fields of a node."""
@@ -33,35 +33,62 @@ class Field(NamedTuple):
     """The value, of fields that hold bytes or other fields."""
 
 
-def cut(model: bytes, *, tensor: str, dimensions: tuple[str | int, ...]) -> bytes | None:
-    """Make an input of what a node puts out, and leave out what led to it alone.
+Dimensions = tuple[str | int, ...]
+"""Sizes of a tensor, or names of those that vary."""
 
-    Args:
-        model: content of an ONNX file.
-        tensor: name of the output, float32.
-        dimensions: of the new input: sizes, or names of those that vary.
 
-    Returns:
-        The content of an ONNX file, or None if no node puts out such a tensor.
+def tensors_called(model: bytes, prefixes: tuple[str, ...]) -> list[str]:
+    """Return the names of what nodes of an ONNX file put out that begin so, in their order.
 
     Raises:
         ValueError: the content is no ONNX file.
     """
-    fields = list(_fields(model))
-    graph = next((list(_fields(each.value)) for each in fields if each.number == GRAPH), [])
-    if not any(each.number == NODE and tensor in _names(each, NODE_OUTPUT) for each in graph):
-        return None
-    graph = _without_what_leads_to(graph, tensor)
-    graph.append(Field(GRAPH_INPUT, _message(GRAPH_INPUT, _input(tensor, dimensions)), b""))
+    nodes = (each for each in _graph(model) if each.number == NODE)
+    names = (name for node in nodes for name in _names(node, NODE_OUTPUT))
+    return [name for name in names if name.startswith(prefixes)]
+
+
+def cut(model: bytes, *, tensors: Mapping[str, Dimensions]) -> bytes:
+    """Make inputs of what nodes put out, and leave out what led to them alone.
+
+    Args:
+        model: content of an ONNX file.
+        tensors: names of the outputs, float32, and the dimensions of the new inputs.
+
+    Returns:
+        The content of an ONNX file.
+
+    Raises:
+        ValueError: the content is no ONNX file.
+    """
+    graph = _without_what_leads_to(_graph(model), set(tensors))
+    return _with_graph(model, [*graph, *_values(GRAPH_INPUT, tensors)])
+
+
+def expose(model: bytes, *, tensors: Mapping[str, Dimensions]) -> bytes:
+    """Make outputs of what nodes put out, besides those there are; otherwise as `cut`."""
+    return _with_graph(model, [*_graph(model), *_values(GRAPH_OUTPUT, tensors)])
+
+
+def _graph(model: bytes) -> list[Field]:
+    graphs = (each for each in _fields(model) if each.number == GRAPH)
+    return next((list(_fields(each.value)) for each in graphs), [])
+
+
+def _with_graph(model: bytes, graph: list[Field]) -> bytes:
     content = b"".join(each.whole for each in graph)
     return b"".join(
-        _message(GRAPH, content) if each.number == GRAPH else each.whole for each in fields
+        _message(GRAPH, content) if each.number == GRAPH else each.whole for each in _fields(model)
     )
 
 
-def _without_what_leads_to(graph: list[Field], tensor: str) -> list[Field]:
-    """Remove the node that puts out a tensor, and every node of which nothing is used then."""
-    unused = {tensor}
+def _values(number: int, tensors: Mapping[str, Dimensions]) -> Iterator[Field]:
+    for name, dimensions in tensors.items():
+        yield Field(number, _message(number, _value_info(name, dimensions)), b"")
+
+
+def _without_what_leads_to(graph: list[Field], unused: set[str]) -> list[Field]:
+    """Remove the nodes that put out some tensors, and every node of which nothing is used then."""
     while unused:
         nodes = [each for each in graph if each.number == NODE]
         gone = [each for each in nodes if unused.issuperset(_names(each, NODE_OUTPUT))]
@@ -78,7 +105,7 @@ def _names(node: Field, number: int) -> list[str]:
     return [each.value.decode() for each in _fields(node.value) if each.number == number]
 
 
-def _input(name: str, dimensions: tuple[str | int, ...]) -> bytes:
+def _value_info(name: str, dimensions: Dimensions) -> bytes:
     """Write a ValueInfoProto of a float32 tensor."""
     sizes = b"".join(
         _message(

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from faststyle.context import sample
-from faststyle.contract import CONTEXT, INPUT, KEEP_COLORS, STRENGTH, WINDOWS_INSIDE
+from faststyle.contract import CONTEXT, INPUT, KEEP_COLORS, MEASURED, STRENGTH
 from faststyle.errors import ImageError, ModelError
 from faststyle.session import RUNTIME_ERRORS, OpenModel, describe_value
 
@@ -29,12 +28,15 @@ INPUT_TYPES: dict[str, type[Any]] = {
 EXTRAS: tuple[Set[str], ...] = (
     set(),
     {CONTEXT},
-    {WINDOWS_INSIDE},
     {STRENGTH, KEEP_COLORS},
     {CONTEXT, STRENGTH, KEEP_COLORS},
-    {WINDOWS_INSIDE, STRENGTH, KEEP_COLORS},
 )
-"""What files of ours take besides the picture."""
+"""What files of ours take besides the picture, and what was measured of another one."""
+
+Measured = Mapping[str, NDArray[np.float32]]
+"""What a file measured of a picture, by the names of its tensors."""
+
+NOTHING: Measured = {}
 
 FULLY = {STRENGTH: 1.0, KEEP_COLORS: 0.0}
 """Numbers with which a file with controls gives the painting."""
@@ -64,7 +66,7 @@ class PictureInput:
     width: int | None
     """In pixels; None where any will do."""
     extras: Set[str]
-    """What it takes besides, as some of ours do: one of `EXTRAS`."""
+    """What it takes besides, as some of ours do: one of `EXTRAS`, and what was measured."""
 
     @property
     def sides(self) -> tuple[int, int] | None:
@@ -76,24 +78,24 @@ class PictureInput:
         return None if height is None or width is None else (height, width)
 
     def feed(
-        self, pixels: NDArray[np.uint8], *, white: float, context: NDArray[np.uint8] | None = None
+        self,
+        pixels: NDArray[np.uint8],
+        *,
+        white: float,
+        context: NDArray[np.uint8] | None = None,
+        measured: Measured = NOTHING,
     ) -> dict[str, NDArray[Any]]:
         """Make the inputs for one picture, by name, as the file takes them.
 
         Args:
             pixels: uint8 H×W×3, RGB, of sides that the file takes.
             white: the value that stands for 255.
-            context: `faststyle.context.sample` of what the picture is a part of; None takes that
-                of the picture.
+            context: what to measure in place of the picture, uint8 h×w×3; None takes the picture.
+            measured: what was measured of another picture.
         """
-        feed = {self.name: self._picture(pixels, white=white)}
-        if context is None and self.extras & {CONTEXT, WINDOWS_INSIDE}:
-            context = sample(pixels)
-        if context is not None and CONTEXT in self.extras:
-            feed[CONTEXT] = self._picture(context, white=white)
-        if context is not None and WINDOWS_INSIDE in self.extras:
-            planes = context.transpose(2, 0, 1)[None] / np.float32(255)
-            feed[WINDOWS_INSIDE] = np.ascontiguousarray(planes)
+        feed = {self.name: self._picture(pixels, white=white), **measured}
+        if CONTEXT in self.extras:
+            feed[CONTEXT] = self._picture(pixels if context is None else context, white=white)
         numbers = self.extras & set(FULLY)
         return feed | {name: np.array(FULLY[name], np.float32) for name in numbers}
 
@@ -136,14 +138,36 @@ class Port:
         if np.abs(self._compute(_probe(height, width))).mean() > BRIGHT:
             self.white = self.white_out = 255.0
 
+    def measure(self, pixels: NDArray[np.uint8]) -> Measured:
+        """Measure a picture with a file that puts out what it measures.
+
+        Args:
+            pixels: uint8 H×W×3, RGB, of sides that the file takes.
+
+        Raises:
+            ImageError: the picture cannot be computed.
+        """
+        outputs = [each.name for each in self._session.get_outputs()]
+        names = [name for name in outputs if name.startswith(MEASURED)]
+        feed = self.taken.feed(pixels, white=self.white)
+        try:
+            return dict(zip(names, self._session.run(names, feed), strict=True))
+        except RUNTIME_ERRORS as error:
+            raise ImageError(_too_large(pixels)) from error
+
     def paint(
-        self, pixels: NDArray[np.uint8], *, context: NDArray[np.uint8] | None = None
+        self,
+        pixels: NDArray[np.uint8],
+        *,
+        context: NDArray[np.uint8] | None = None,
+        measured: Measured = NOTHING,
     ) -> NDArray[np.uint8]:
         """Repaint one picture, of sides that the file takes.
 
         Args:
             pixels: uint8 H×W×3, RGB.
             context: see `PictureInput.feed`.
+            measured: what `measure` gave, for files that take it.
 
         Returns:
             An array of the same type and shape.
@@ -158,7 +182,7 @@ class Port:
         if below or right:
             pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="edge")
         try:
-            painted = self._compute(pixels, context=context)
+            painted = self._compute(pixels, context=context, measured=measured)
         except ModelError as error:
             raise ImageError(str(error)) from error
         if painted.dtype != np.uint8 or self.white_out != 255:
@@ -168,24 +192,25 @@ class Port:
         return whole[:height, :width]
 
     def _compute(
-        self, pixels: NDArray[np.uint8], *, context: NDArray[np.uint8] | None = None
+        self,
+        pixels: NDArray[np.uint8],
+        *,
+        context: NDArray[np.uint8] | None = None,
+        measured: Measured = NOTHING,
     ) -> NDArray[Any]:
         """Run the file on uint8 H×W×3, and return what it gives as h×w×3.
 
         Raises:
             ModelError: it fails, or gives something else than a picture.
         """
-        feed = self.taken.feed(pixels, white=self.white, context=context)
+        feed = self.taken.feed(pixels, white=self.white, context=context, measured=measured)
         output = self._session.get_outputs()[0].name
         try:
             (painted,) = self._session.run([output], feed)
         except RUNTIME_ERRORS as error:
             height, width = pixels.shape[:2]
             if self._ours:
-                raise ModelError(
-                    f"a picture of {width}×{height} pixels could not be computed, probably for "
-                    "want of memory; scale it down first"
-                ) from error
+                raise ModelError(_too_large(pixels)) from error
             raise ModelError(
                 f"{self._path}: could not repaint a picture of {width}×{height} pixels; "
                 f"try another size; {SUPPORTED}"
@@ -213,7 +238,8 @@ def read_input(model: OpenModel, *, path: Path) -> PictureInput:
     """
     inputs = model.session.get_inputs()
     extras = {each.name for each in inputs} - {INPUT}
-    named = any(each.name == INPUT for each in inputs) and extras in EXTRAS
+    besides = {name for name in extras if not name.startswith(MEASURED)}
+    named = any(each.name == INPUT for each in inputs) and besides in EXTRAS
     pictures = [each for each in inputs if not named or each.name == INPUT]
     if len(pictures) == 1 and pictures[0].type in INPUT_TYPES and len(pictures[0].shape) == 4:
         count, *sides = map(_fixed, pictures[0].shape)
@@ -247,6 +273,14 @@ def describe_port(port: Port) -> Mapping[str, str]:
         "gives": f"values from 0 to {port.white_out:g}, what lies beyond is clamped",
         "size": size,
     }
+
+
+def _too_large(pixels: NDArray[np.uint8]) -> str:
+    height, width = pixels.shape[:2]
+    return (
+        f"a picture of {width}×{height} pixels could not be computed, probably for want of "
+        "memory; scale it down first"
+    )
 
 
 def _fixed(side: object) -> int | None:

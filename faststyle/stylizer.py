@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TypeAlias, overload
+from typing import Protocol, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from faststyle.colors import split_alpha
-from faststyle.context import sample, window_places
 from faststyle.contract import (
     CONTEXT,
     CONTRACT_VERSION,
+    MEASURED,
     NCHW_FLOAT,
     NHWC_UINT8,
-    WINDOWS_INSIDE,
     ModelCard,
 )
-from faststyle.cutting import cut
+from faststyle.cutting import Dimensions, cut, expose, tensors_called
 from faststyle.errors import ImageError, ModelError
 from faststyle.gallery import resolve
 from faststyle.port import MULTIPLE, Port, read_input
@@ -58,6 +57,12 @@ FOREIGN_HALO = 64
 
 PATCH = 128
 """Side of the patches of the whole picture that are painted beside such tiles, in pixels."""
+
+
+class _Edit(Protocol):
+    """Changes what tensors of an ONNX file are."""
+
+    def __call__(self, model: bytes, *, tensors: Mapping[str, Dimensions]) -> bytes: ...
 
 
 class Stylizer:
@@ -104,7 +109,7 @@ class Stylizer:
             image: a PIL image of any mode, taken as it is (no EXIF rotation), or a uint8
                 H×W×3 array, RGB.
             context: the picture that the image is a part of, or another one of its scene, of
-                any size; what shares a context is painted alike. None takes the image itself.
+                the same scale; what shares a context is painted alike. None takes the image.
                 Only for models whose card says ``context="input"``.
 
         Returns:
@@ -120,12 +125,12 @@ class Stylizer:
         if context is not None and not takes_context:
             raise ModelError(
                 f"the model {self.card.style!r} takes no context; use one that was exported with "
-                "--context-input, of a network that normalizes by windows of the picture"
+                "--context-input, of a network whose statistics can be shared"
             )
         pixels, alpha = _read(image)
-        windows = None if context is None else sample(_read(context)[0])
+        other = None if context is None else _read(context)[0]
         if self.port.taken.sides is None:
-            stylized = self.port.paint(pixels, context=windows)
+            stylized = self.port.paint(pixels, context=other)
         else:
             stylized = self._repaint_in_tiles(pixels)
         if not isinstance(image, Image.Image):
@@ -146,15 +151,15 @@ class Stylizer:
     @property
     def bytes_per_tile_pixel(self) -> int:
         """Memory that repainting a part of a picture takes, for each of its pixels."""
-        agree = self.card.normalization in ("none", "context")
+        agree = self.card.normalization in ("none", "sampled")
         return self.bytes_per_pixel * (1 if agree else 1 + BESIDE)
 
     def brush(self, picture: Image.Image, *, side: int) -> Brush:
         """Return what repaints parts of a picture so that they fit together.
 
-        Parts of one picture agree where the network normalizes by windows of the whole. One
-        that normalizes by what it sees is shown patches from all over the picture beside each
-        part, so that its statistics are much alike, and overlaps are blended.
+        Parts of one picture agree where the network can normalize all of them by what was measured
+        once, on patches from all over the picture. One that cannot is shown such patches beside
+        each part, so that its statistics are much alike, and overlaps are blended.
 
         Args:
             picture: the whole, RGB.
@@ -169,9 +174,13 @@ class Stylizer:
         paint = _whatever_the_place(self.port.paint)
         if self.card.normalization == "none":
             return Brush(paint, halo=halo, feather=0, multiple=multiple)
-        if self.card.normalization == "context":
-            port = self.port if self.card.context == "input" else self._cut
-            paint = _whatever_the_place(partial(port.paint, context=_sample(picture)))
+        if self.card.normalization == "sampled":
+            seen = mosaic(picture, height=side, width=side, patch=PATCH)
+            if self.card.context == "input":
+                paint = _whatever_the_place(partial(self.port.paint, context=seen))
+            else:
+                measured = self._measuring.measure(seen)
+                paint = _whatever_the_place(partial(self._sharing.paint, measured=measured))
             return Brush(paint, halo=halo, feather=0, multiple=multiple)
         beside = mosaic(picture, height=side, width=BESIDE * side, patch=PATCH)
         paint = _whatever_the_place(partial(self._repaint_beside, beside=beside))
@@ -227,13 +236,22 @@ class Stylizer:
         return self.port.paint(canvas)[:, : part.shape[1]]
 
     @cached_property
-    def _cut(self) -> Port:
-        """The model, with the windows as an input."""
+    def _measuring(self) -> Port:
+        """The model, with what it measures as outputs."""
+        return self._edited(expose)
+
+    @cached_property
+    def _sharing(self) -> Port:
+        """The model, with what it measures as inputs."""
+        return self._edited(cut)
+
+    def _edited(self, edit: _Edit) -> Port:
+        """Open the file once more, and do that with what it measures."""
         model = open_model(
             self._path,
             device=self.device,
             threads=self._threads,
-            edit=partial(_with_windows, path=self._path),
+            edit=partial(_with_measured, edit=edit, path=self._path),
         )
         return Port(model, path=self._path, ours=True)
 
@@ -305,23 +323,11 @@ def _whatever_the_place(paint: Callable[[Pixels], Pixels]) -> Callable[[Pixels, 
     return lambda part, _: paint(part)
 
 
-def _with_windows(content: bytes, *, path: Path) -> bytes:
-    dimensions = ("contexts", 3, "context_height", "context_width")
-    changed = cut(content, tensor=WINDOWS_INSIDE, dimensions=dimensions)
-    if changed is None:
+def _with_measured(content: bytes, *, edit: _Edit, path: Path) -> bytes:
+    names = tensors_called(content, MEASURED)
+    if not names:
         raise ModelError(f"{path}: too old to paint a picture in tiles; export it again")
-    return changed
-
-
-def _sample(picture: Image.Image) -> NDArray[np.uint8]:
-    """Cut the windows out of an RGB picture, without a copy of all of it."""
-    width, height = picture.size
-    columns = window_places(width)
-    rows = [
-        np.asarray(picture.crop((0, row, width, row + 1)))[0, columns]
-        for row in window_places(height).tolist()
-    ]
-    return np.stack(rows)
+    return edit(content, tensors={name: ("pictures", f"{name}_channels", 1, 1) for name in names})
 
 
 def _read(picture: Picture) -> tuple[NDArray[np.uint8], Image.Image | None]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from faststyle.context import WINDOW, WINDOWS, window_places
 from faststyle.contract import (
     CONTEXT,
     INPUT,
@@ -19,7 +19,6 @@ from faststyle.contract import (
     NHWC_UINT8,
     OUTPUT,
     STRENGTH,
-    WINDOWS_INSIDE,
 )
 from faststyle.training.layers import Enlarge
 from faststyle.training.network import OUTPUT_UNITS, TransformerNetwork
@@ -49,7 +48,16 @@ class Form:
     controls: bool = False
     """Whether it takes a strength and how far to keep the photo's colours, too."""
     context_input: bool = False
-    """Whether it takes the context of the picture, if the network needs one."""
+    """Whether it takes another picture to measure, if the network can."""
+
+
+class Framed(NamedTuple):
+    """A picture as the layers run on it."""
+
+    planes: str
+    """N×3×H×W with its margin, uint8 or float32 in [0, 1]."""
+    size: str
+    """Height and width of that."""
 
 
 @dataclass(frozen=True)
@@ -60,42 +68,29 @@ class Opening:
     """Names of the graph's inputs."""
     size: str
     """Height and width of the picture."""
-    padded: str
-    """Height and width of what the layers run on."""
-    framed: str
-    """What the layers run on: N×3×H×W, uint8 or float32 in [0, 1]."""
-    context: str | None
-    """The windows, float32 N×3×h×w in [0, 1], of networks that need some."""
-    context_size: str
-    """Their height and width, together."""
+    picture: Framed
+    """The picture."""
+    context: Framed | None
+    """What is measured in its place, if the file takes such a picture."""
 
 
 def open_graph(writer: GraphWriter, network: TransformerNetwork, *, form: Form) -> Opening:
-    """Write what comes before a network's layers: the context, and padding.
+    """Write what comes before a network's layers: padding.
 
     Args:
         writer: to write to.
         network: to be written.
         form: what the file takes.
     """
-    inputs = [INPUT]
     planes = _planes(writer, INPUT, form=form)
     size = _size(writer, planes) if form.size is None else writer.integers(*form.size)
-    context, context_size = None, ""
-    if network.needs_context and form.context_input:
-        inputs.append(CONTEXT)
-        context = _planes(writer, CONTEXT, form=form)
-    elif network.needs_context:
-        context = _sample(writer, planes, size=size)
-    if context is not None:
-        output = "" if form.context_input else WINDOWS_INSIDE
-        context = in_range(writer, context, form=form, output=output)
-        # Of the context itself, as whoever cuts the file there gives another.
-        context_size = _size(writer, context)
-        if form.size is not None:
-            context_size = writer.integers(*_context_sides(form.size))
-    framed, padded = _frame(writer, network, planes, size=size)
-    return Opening(tuple(inputs), size, padded, framed, context, context_size)
+    picture = _frame(writer, network, planes, size=size)
+    if not (network.takes_context and form.context_input):
+        return Opening((INPUT,), size, picture, None)
+    planes = _planes(writer, CONTEXT, form=form)
+    context_size = _size(writer, planes) if form.size is None else size
+    context = _frame(writer, network, planes, size=context_size)
+    return Opening((INPUT, CONTEXT), size, picture, context)
 
 
 def close_graph(
@@ -118,7 +113,7 @@ def close_graph(
         batch: how many pictures the model takes, where its size is not fixed.
     """
     if form.layout == NHWC_UINT8:
-        picture = _interleave(writer, network, painted, padded=opening.padded)
+        picture = _interleave(writer, network, painted, padded=opening.picture.size)
     else:
         picture = _spread(writer, network, painted)
     start = writer.integers(network.margin, network.margin)
@@ -133,17 +128,16 @@ def close_graph(
     return _model(writer, inputs, form=form, batch=batch if form.size is None else 1)
 
 
-def in_range(writer: GraphWriter, picture: str, *, form: Form, output: str = "") -> str:
-    """Turn what a picture comes as into float32 in [0, 1]; name that if it is to have a name."""
-    if form.layout == NHWC_UINT8:
-        return from_levels(writer, picture, output=output)
-    return writer.node("Identity", picture, output=output) if output else picture
+def in_range(writer: GraphWriter, picture: str, *, form: Form) -> str:
+    """Turn what a picture comes as into float32 in [0, 1]."""
+    return picture if form.layout == NCHW_FLOAT else from_levels(writer, picture)
 
 
-def from_levels(writer: GraphWriter, levels: str, *, output: str = "") -> str:
+def from_levels(writer: GraphWriter, levels: str) -> str:
     """Turn uint8 levels into float32 in [0, 1]."""
-    white, black = writer.number(1 / 255), writer.number(0, kind=np.uint8)
-    return writer.node("DequantizeLinear", levels, white, black, output=output)
+    return writer.node(
+        "DequantizeLinear", levels, writer.number(1 / 255), writer.number(0, kind=np.uint8)
+    )
 
 
 def as_painted(writer: GraphWriter, stylized: str, *, form: Form) -> str:
@@ -177,35 +171,23 @@ def _round_up(writer: GraphWriter, values: str, step: str) -> str:
     return writer.node("Div", above, step)
 
 
-def _frame(
-    writer: GraphWriter, network: TransformerNetwork, planes: str, *, size: str
-) -> tuple[str, str]:
-    """Pad as the network does; return what comes out, and its height and width."""
-    filled, target = fill(
-        writer, planes, size=size, smallest=network.smallest_side, multiple=network.multiple
-    )
+def _frame(writer: GraphWriter, network: TransformerNetwork, planes: str, *, size: str) -> Framed:
+    """Pad as the network does."""
+    filled, target = _fill(writer, network, planes, size=size)
     if not network.margin:
-        return filled, target
+        return Framed(filled, target)
     both = writer.integers(0, 0, network.margin, network.margin)
     pads = writer.node("Concat", both, both, attributes={"axis": 0})
     framed = writer.node("Pad", filled, pads, attributes={"mode": "reflect"})
-    return framed, writer.node("Add", target, writer.integers(2 * network.margin))
+    return Framed(framed, writer.node("Add", target, writer.integers(2 * network.margin)))
 
 
-def fill(
-    writer: GraphWriter, planes: str, *, size: str, smallest: int, multiple: int
+def _fill(
+    writer: GraphWriter, network: TransformerNetwork, planes: str, *, size: str
 ) -> tuple[str, str]:
-    """Repeat the last row and column up to a size that the layers can run on; return that too.
-
-    Args:
-        writer: to write to.
-        planes: N×C×H×W.
-        size: its height and width.
-        smallest: height and width there must be at least.
-        multiple: what they must be divisible by.
-    """
-    enough = writer.node("Max", size, writer.integers(smallest))
-    step = writer.integers(multiple)
+    """Repeat the last row and column up to a size that the layers can run on; return that too."""
+    enough = writer.node("Max", size, writer.integers(network.smallest_side))
+    step = writer.integers(network.multiple)
     target = writer.node("Mul", _round_up(writer, enough, step), step)
     return _pad_end(writer, planes, writer.node("Sub", target, size)), target
 
@@ -218,42 +200,6 @@ def _pad_end(writer: GraphWriter, planes: str, missing: str) -> str:
         "Concat", writer.integers(0, 0, 0, 0, 0, 0), missing, attributes={"axis": 0}
     )  # before N, channels, H and W, and after them
     return writer.node("Pad", planes, pads, attributes={"mode": "edge"})
-
-
-def _context_sides(size: tuple[int, int]) -> tuple[int, int]:
-    """Return the height and width of the context of a picture of a height and width."""
-    height, width = (len(window_places(side)) for side in size)
-    return height, width
-
-
-def _sample(writer: GraphWriter, planes: str, *, size: str) -> str:
-    """Cut windows out of N×3×H×W as `faststyle.context.sample` does."""
-    for axis in (0, 1):
-        length = writer.node("Slice", size, writer.integers(axis), writer.integers(axis + 1))
-        places = _window_places(writer, length)
-        planes = writer.node("Gather", planes, places, attributes={"axis": axis + 2})
-    return planes
-
-
-def _window_places(writer: GraphWriter, length: str) -> str:
-    """Compute `faststyle.context.window_places` of a vector of one length."""
-    zero, one = writer.integers(0), writer.integers(1)
-    count = writer.node(
-        "Min", writer.integers(WINDOWS), _round_up(writer, length, writer.integers(WINDOW))
-    )
-    numbers = writer.integers(*range(WINDOWS))
-    numbers = writer.node("Slice", numbers, zero, count)
-    room = writer.node("Max", zero, writer.node("Sub", length, writer.integers(WINDOW)))
-    gaps = writer.node("Max", one, writer.node("Sub", count, one))
-    starts = writer.node("Div", writer.node("Mul", numbers, room), gaps)
-    starts = writer.node("Reshape", starts, writer.integers(-1, 1))
-    places = writer.node("Add", starts, writer.integers(*range(WINDOW)))
-    places = writer.node("Reshape", places, writer.integers(-1))
-    # Beyond the last row the picture is continued as in a mirror.
-    last = writer.node("Sub", length, one)
-    there_and_back = writer.node("Max", one, writer.node("Mul", last, writer.integers(2)))
-    place = writer.node("Mod", places, there_and_back)
-    return writer.node("Sub", last, writer.node("Abs", writer.node("Sub", place, last)))
 
 
 def _interleave(
@@ -317,9 +263,7 @@ def _model(
     writer: GraphWriter, inputs: Iterable[str], *, form: Form, batch: str | int
 ) -> onnx.ModelProto:
     sides: tuple[str | int, str | int] = form.size or ("height", "width")
-    context_sides: tuple[str | int, str | int] = ("context_height", "context_width")
-    if form.size is not None:
-        context_sides = _context_sides(form.size)
+    context_sides = form.size or ("context_height", "context_width")
     contexts = batch if isinstance(batch, int) else "contexts"
     shapes = {
         INPUT: _shape(batch, sides, form=form),

@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from PIL import ImageOps
 
-from faststyle.context import sample
 from faststyle.contract import (
     CONTEXT,
     INPUT,
@@ -125,7 +124,7 @@ def export_model(
     stated = {
         name: round(value, 3) for name, value in asdict(difference).items() if name != "worst_mean"
     }
-    context = ("input" if form.context_input else "inside") if network.needs_context else ""
+    context = ("input" if form.context_input else "inside") if network.takes_context else ""
     card = replace(
         card, layout=form.layout, precision=precision, context=context, difference=stated
     )
@@ -185,16 +184,14 @@ def measure(
     layout = NHWC_UINT8 if "uint8" in session.get_inputs()[0].type else NCHW_FLOAT
     differences = []
     for images in pictures:
-        contexts = None
         inputs = {INPUT: _as_taken(images, layout=layout)}
         if CONTEXT in names:
-            contexts = np.stack([sample(image) for image in images])
-            inputs[CONTEXT] = _as_taken(contexts, layout=layout)
+            inputs[CONTEXT] = inputs[INPUT]
         inputs |= {name: np.array(FULLY[name], np.float32) for name in names & set(FULLY)}
         (result,) = session.run([OUTPUT], inputs)
         if layout == NCHW_FLOAT:
             result = _levels(torch.from_numpy(result))
-        painted = _run_torch(network, images, contexts)
+        painted = _run_torch(network, images)
         differences.append(np.abs(painted.astype(int) - result.astype(int)).ravel())
     every = np.concatenate(differences)
     return Difference(
@@ -212,9 +209,9 @@ def _check(model: onnx.ModelProto, *, path: Path) -> None:
         raise ExportError(f"{path}: the exported graph is not valid ({error})") from error
 
 
-def _run_torch(network: TransformerNetwork, images: Pixels, contexts: Pixels | None) -> Pixels:
+def _run_torch(network: TransformerNetwork, images: Pixels) -> Pixels:
     with torch.no_grad():
-        return _levels(network(_planes(images), None if contexts is None else _planes(contexts)))
+        return _levels(network(_planes(images)))
 
 
 def _levels(pictures: torch.Tensor) -> Pixels:

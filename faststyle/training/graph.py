@@ -6,7 +6,7 @@ current exporter no longer writes, and what is not written need not be optimized
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,15 @@ from torch import Tensor, nn
 from faststyle.errors import ExportError
 from faststyle.training.ends import (
     Form,
+    Framed,
+    Opening,
     as_painted,
     close_graph,
     in_range,
     open_graph,
 )
-from faststyle.training.layers import ContextNorm, Enlarge, Residual
-from faststyle.training.look import Affine, describe
+from faststyle.training.layers import Enlarge, Residual, SampledNorm
+from faststyle.training.measuring import Affine, Ruler
 from faststyle.training.network import TransformerNetwork
 from faststyle.training.sides import name_sides
 from faststyle.training.writer import GraphWriter
@@ -34,7 +36,9 @@ DEFAULT_FORM = Form()
 BLOCK_WINDOW = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
 """Attributes of the convolution of an `Enlarge`."""
 
-Normalize = Callable[[ContextNorm, str], str]
+NO_SPREADS: Mapping[SampledNorm, Tensor] = {}
+
+Normalize = Callable[[SampledNorm, str], str]
 
 
 def write_graph(
@@ -52,12 +56,8 @@ def write_graph(
     """
     writer = GraphWriter(network, half=half)
     opening = open_graph(writer, network, form=form)
-    affines = iter(describe(writer, network, opening))
-
-    def normalize(_: ContextNorm, x: str) -> str:
-        return _apply(writer, next(affines), x)
-
-    images = writer.floats(in_range(writer, opening.framed, form=form))
+    normalize = _normalizer(writer, network, opening, form=form)
+    images = writer.floats(in_range(writer, opening.picture.planes, form=form))
     *layers, last = network.layers
     x = _write_all(writer, layers, images, normalize)
     if isinstance(last, Enlarge):
@@ -79,8 +79,60 @@ def write_graph(
     return model
 
 
+def _normalizer(
+    writer: GraphWriter, network: TransformerNetwork, opening: Opening, *, form: Form
+) -> Normalize:
+    """Return what writes normalizations of the picture, by a context if there is one."""
+    if opening.context is not None:
+        given = iter(describe(writer, network, opening.context, form=form))
+        return lambda _, x: _apply(writer, next(given), x)
+    ruler = Ruler(writer, network, size=opening.picture.size, named=True)
+    return lambda layer, x: _apply(writer, _measure(ruler, layer, x), x)
+
+
+def describe(
+    writer: GraphWriter,
+    network: TransformerNetwork,
+    context: Framed,
+    *,
+    form: Form,
+    least_spreads: Mapping[SampledNorm, Tensor] = NO_SPREADS,
+) -> list[Affine]:
+    """Run the layers on another picture, and return what normalizes each of them.
+
+    Args:
+        writer: to write to.
+        network: to be written.
+        context: the other picture.
+        form: what the file takes.
+        least_spreads: the smallest standard deviations to divide by, float C×1×1, if any.
+    """
+    ruler = Ruler(writer, network, size=context.size, named=False)
+    affines: list[Affine] = []
+
+    def normalize(layer: SampledNorm, x: str) -> str:
+        affines.append(_measure(ruler, layer, x, least_spread=least_spreads.get(layer)))
+        return _apply(writer, affines[-1], x)
+
+    images = writer.floats(in_range(writer, context.planes, form=form))
+    _write_all(writer, list(network.layers)[:-1], images, normalize)
+    # What comes after the last statistics leads nowhere.
+    used = affines[-1].scale, affines[-1].shift
+    while not set(writer.nodes[-1].output) & set(used):
+        writer.nodes.pop()
+    return affines
+
+
+def _measure(
+    ruler: Ruler, layer: SampledNorm, x: str, *, least_spread: Tensor | None = None
+) -> Affine:
+    sampled = ruler.writer.float32(ruler.sample(x))
+    return ruler.measure(layer, sampled, least_spread=least_spread)
+
+
 def _apply(writer: GraphWriter, affine: Affine, x: str) -> str:
-    return writer.node("Add", writer.node("Mul", x, affine.scale), affine.shift)
+    scale, shift = writer.floats(affine.scale), writer.floats(affine.shift)
+    return writer.node("Add", writer.node("Mul", x, scale), shift)
 
 
 def _write_all(
@@ -95,7 +147,7 @@ def _write(writer: GraphWriter, layer: nn.Module, x: str, normalize: Normalize) 
     match layer:
         case Residual():
             return writer.node("Add", x, _write_all(writer, layer, x, normalize))
-        case ContextNorm():
+        case SampledNorm():
             return normalize(layer, x)
         case nn.ReflectionPad2d():
             return _reflect(writer, x, sides=layer.padding)

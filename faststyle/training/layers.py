@@ -44,11 +44,11 @@ class Affine(NamedTuple):
         return torch.addcmul(shift, features, scale)
 
 
-class ContextNorm(nn.Module):
-    """Instance normalization by the statistics of a context: windows of a picture.
+class SampledNorm(nn.Module):
+    """Instance normalization by the statistics of a sample of the picture, or of another one.
 
     What it does to the picture is an `Affine`, the same everywhere, so tiles of a picture and
-    frames of a video that share a context agree.
+    frames of a video that share it agree.
     """
 
     def __init__(self, channels: int, *, epsilon: float = 1e-3) -> None:

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from faststyle.context import WINDOW, window_places
 from faststyle.errors import ConfigError
-from faststyle.training.layers import Affine, ContextNorm, Enlarge, InstanceNorm, Residual
+from faststyle.training.layers import Affine, Enlarge, InstanceNorm, Residual, SampledNorm
 
 MINIMUM_SIDE = 8
 """Smallest height and width the layers run on, in pixels.
@@ -34,7 +33,31 @@ TRAINING_MARGIN = 16
 MARGIN_SHIFT = 8
 """By how much more margins are in training, in pixels, on both sides together."""
 
-Normalize = Callable[[ContextNorm, Tensor], Tensor]
+SAMPLE_STEP = 3
+"""Every how many positions are measured, down and across."""
+
+Normalize = Callable[[SampledNorm, Tensor], Tensor]
+
+
+class Sampling(NamedTuple):
+    """Which positions of features are measured: every third one of the picture, down and across.
+
+    Convolutions of a stride give these from the first position of the framed picture on.
+    """
+
+    margin: int
+    """Positions on each side that are not of the picture."""
+
+    @property
+    def start(self) -> int:
+        """The first position, a multiple of `SAMPLE_STEP`."""
+        return math.ceil(self.margin / SAMPLE_STEP) * SAMPLE_STEP
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Return N×C×h×w of features N×C×H×W of a framed picture."""
+        height, width = (side - self.margin for side in features.shape[-2:])
+        step = SAMPLE_STEP
+        return features[..., self.start : height : step, self.start : width : step]
 
 
 class TransformerNetwork(nn.Module):
@@ -43,9 +66,9 @@ class TransformerNetwork(nn.Module):
     ``layers`` holds only the layer types that `faststyle.training.graph` can write to
     ONNX, so every preset is exported by the same code.
 
-    A network with `ContextNorm` layers first runs on windows of the picture, the context, and
-    applies what it measures there to the picture. In training mode it measures the picture
-    itself, and where that lies in its margin is drawn from torch's global generator.
+    What `SampledNorm` layers measure may be measured on another picture, the context. In training
+    mode they measure all of the picture and not a sample, and where the picture lies in its margin
+    is drawn from torch's global generator.
 
     Attributes:
         preset: name the network was built by.
@@ -53,8 +76,8 @@ class TransformerNetwork(nn.Module):
         multiple: height and width the layers need to be divisible by, in pixels.
         margin: pixels reflected around the picture before the layers run, and cut off after:
             as many as can reach a pixel, where convolutions pad with zeros.
-        normalization: what the network normalizes by; ``"instance"`` means statistics
-            of the whole picture, ``"context"`` those of windows of it.
+        normalization: what the network normalizes by; ``"instance"`` means statistics of the
+            whole picture, ``"sampled"`` those of a sample of it, or of another picture.
     """
 
     def __init__(
@@ -70,9 +93,9 @@ class TransformerNetwork(nn.Module):
         self.normalization = _normalization(self.layers)
 
     @property
-    def needs_context(self) -> bool:
-        """Whether the network looks at windows of the picture first."""
-        return self.normalization == "context"
+    def takes_context(self) -> bool:
+        """Whether what the network normalizes by can be measured on another picture."""
+        return self.normalization == "sampled"
 
     @property
     def block(self) -> int:
@@ -97,45 +120,27 @@ class TransformerNetwork(nn.Module):
 
         Args:
             images: float N×3×H×W, RGB in [0, 1]; any H and W from 1 pixel up.
-            context: `faststyle.context.sample` of the pictures that they are parts of, float
-                N×3×h×w or 1×3×h×w for all; None takes that of the pictures themselves. Of no
-                effect on a network without `ContextNorm`.
+            context: what to measure instead, float N×3×h×w or 1×3×h×w for all: pictures that
+                these are parts of, or others of their scene, of the same scale. Of no effect on a
+                network without `SampledNorm`.
 
         Returns:
             float N×3×H×W, RGB nominally in [0, 1], not clamped.
         """
-        if not self.needs_context or (self.training and context is None):
+        if context is None or not self.takes_context:
             return self._repaint(images, None)
-        return self._repaint(images, self.describe(sample(images) if context is None else context))
+        return self._repaint(images, self.describe(context))
 
     def describe(self, context: Tensor) -> list[Affine]:
-        """Measure what each `ContextNorm` does to pictures with this context, float N×3×h×w.
-
-        Each window is seen by itself, and convolutions do not pad.
-        """
+        """Measure what each `SampledNorm` does to pictures with this context, float N×3×h×w."""
         affines: list[Affine] = []
-        count = len(context)
-
-        def normalize(layer: ContextNorm, features: Tensor) -> Tensor:
-            _, channels, side, _ = features.shape
-            by_picture = features.reshape(count, -1, channels, side, side).transpose(1, 2)
-            affines.append(layer.measure(by_picture.flatten(2, 3)))
-            scale, shift = (each[:, :, None] for each in affines[-1])
-            normalized = Affine(scale, shift)(by_picture)
-            return normalized.transpose(1, 2).reshape(features.shape)
-
-        _walk(self.measuring, windows(context), normalize, unpadded=True)
+        self._repaint(context, None, found=affines)
         return affines
 
     @property
-    def measuring(self) -> Sequence[nn.Module]:
-        """The layers up to the last that has a `ContextNorm`."""
-        normalizing = [
-            index
-            for index, layer in enumerate(self.layers)
-            if any(isinstance(each, ContextNorm) for each in layer.modules())
-        ]
-        return list(self.layers)[: max(normalizing, default=-1) + 1]
+    def sampling(self) -> Sampling:
+        """Which positions of a framed picture's features are measured."""
+        return Sampling(self.margin // self.multiple)
 
     def framed(self, images: Tensor) -> Tensor:
         """Pad pictures, float N×3×H×W, to what the layers run on.
@@ -160,8 +165,10 @@ class TransformerNetwork(nn.Module):
             return images
         return functional.pad(images, (0, lacking[1], 0, lacking[0]), mode="replicate")
 
-    def _repaint(self, images: Tensor, affines: Iterable[Affine] | None) -> Tensor:
-        """Repaint pictures, normalized by what is given, or in training by what they are."""
+    def _repaint(
+        self, images: Tensor, affines: Iterable[Affine] | None, *, found: list[Affine] | None = None
+    ) -> Tensor:
+        """Repaint pictures, normalized by what is given or found."""
         height, width = images.shape[-2:]
         top, left, both = self.margin, self.margin, 2 * self.margin
         if self.training and self.margin:
@@ -171,57 +178,28 @@ class TransformerNetwork(nn.Module):
         framed = self._framed(images, top=top, left=left, both=both)
         given = None if affines is None else iter(affines)
 
-        def normalize(layer: ContextNorm, features: Tensor) -> Tensor:
-            if given is not None:
-                return next(given)(features)
+        def normalize(layer: SampledNorm, features: Tensor) -> Tensor:
+            affine = next(given) if given is not None else layer.measure(sample(features))
+            if found is not None:
+                found.append(affine)
+            return affine(features)
+
+        def sample(features: Tensor) -> Tensor:
+            if not self.training:
+                return self.sampling(features)
             cut = TRAINING_MARGIN * features.shape[-1] // framed.shape[-1]
-            return layer.measure(features[..., cut:-cut, cut:-cut])(features)
+            return features[..., cut:-cut, cut:-cut]
 
         stylized = _walk(self.layers, framed, normalize)
         return stylized[..., top : top + height, left : left + width] / OUTPUT_UNITS
 
 
-def sample(images: Tensor) -> Tensor:
-    """Cut windows out of pictures as `faststyle.context.sample` does.
-
-    Args:
-        images: float N×3×H×W.
-
-    Returns:
-        float N×3×h×w, windows beside and below one another.
-    """
-    rows, columns = (torch.from_numpy(window_places(side)) for side in images.shape[-2:])
-    return images[..., rows[:, None].to(images.device), columns.to(images.device)]
-
-
-def windows(context: Tensor) -> Tensor:
-    """Turn what `sample` returns, N×3×h×w, into (N·windows)×3×side×side."""
-    count, colors, height, width = context.shape
-    split = context.reshape(count, colors, height // WINDOW, WINDOW, width // WINDOW, WINDOW)
-    return split.permute(0, 2, 4, 1, 3, 5).reshape(-1, colors, WINDOW, WINDOW)
-
-
-def _walk(
-    layers: Iterable[nn.Module], features: Tensor, normalize: Normalize, *, unpadded: bool = False
-) -> Tensor:
+def _walk(layers: Iterable[nn.Module], features: Tensor, normalize: Normalize) -> Tensor:
     for layer in layers:
         if isinstance(layer, Residual):
-            changed = _walk(layer, features, normalize, unpadded=unpadded)
-            cut = (features.shape[-1] - changed.shape[-1]) // 2
-            # What convolutions that do not pad leave out.
-            inner = features[..., cut:-cut, cut:-cut] if cut else features
-            features = inner + changed
-        elif isinstance(layer, ContextNorm):
+            features = features + _walk(layer, features, normalize)
+        elif isinstance(layer, SampledNorm):
             features = normalize(layer, features)
-        elif isinstance(layer, nn.Conv2d) and unpadded:
-            features = functional.conv2d(
-                features,
-                layer.weight,
-                layer.bias,
-                layer.stride,
-                dilation=layer.dilation,
-                groups=layer.groups,
-            )
         else:
             features = layer(features)
     return features
@@ -305,7 +283,7 @@ def stem(channels: int) -> list[nn.Module]:
     """Build the first layers of a network that works at a quarter of the resolution."""
     return [
         nn.Conv2d(3, channels, 8, 4, padding=2, bias=False),
-        ContextNorm(channels),
+        SampledNorm(channels),
         nn.ReLU(inplace=True),
     ]
 
@@ -314,10 +292,10 @@ def _context_residual(channels: int) -> Residual:
     return Residual(
         [
             nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-            ContextNorm(channels),
+            SampledNorm(channels),
             nn.ReLU(inplace=True),
             nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-            ContextNorm(channels),
+            SampledNorm(channels),
         ]
     )
 
@@ -339,12 +317,12 @@ def fast(width: int) -> TransformerNetwork:
 
 
 def quality(width: int) -> TransformerNetwork:
-    """Build a network like `fast` with more channels and one more block.
+    """Build a network like `fast` with more channels and two more blocks.
 
     Args:
         width: channels; multiples of 16 suit processors.
     """
-    return _at_a_quarter(width, preset="quality", blocks=4)
+    return _at_a_quarter(width, preset="quality", blocks=5)
 
 
 def _at_a_quarter(width: int, *, preset: str, blocks: int) -> TransformerNetwork:
@@ -405,7 +383,7 @@ def _flat(layers: nn.Module) -> list[nn.Module]:
 
 def _normalization(layers: nn.Module) -> str:
     kinds = {type(layer) for layer in layers.modules()}
-    return "context" if ContextNorm in kinds else "instance" if InstanceNorm in kinds else "none"
+    return "sampled" if SampledNorm in kinds else "instance" if InstanceNorm in kinds else "none"
 
 
 def _multiple(layers: nn.Module) -> int:

@@ -1,8 +1,9 @@
 """Writing a network as an int8 ONNX graph, by ranges measured on photos.
 
-Normalization by a context makes it cheap: what it does to a picture is a scale and a shift
-for each channel. The scale goes into the scales of a convolution's int8 weights, which are read
-when the model runs, and the shift is one addition. General tools quantize convolutions with
+Normalization by a sample makes it cheap: a convolution is computed at every third position first,
+and what that says of all of them is a scale and a shift for each channel. The scale goes into the
+scales of the convolution's int8 weights, which are read when the model runs, and the shift is one
+addition. General tools quantize convolutions with
 constant scales only, and would leave the normalization to float32.
 
 Flat areas are what bytes paint differently, as styles fill them with textures that begin as next
@@ -28,11 +29,11 @@ from torch import Tensor, nn
 from faststyle.contract import NCHW_FLOAT
 from faststyle.errors import ExportError
 from faststyle.training import layers as blocks
-from faststyle.training.ends import Form, close_graph, from_levels, open_graph
-from faststyle.training.graph import BLOCK_WINDOW, DEFAULT_FORM, window
-from faststyle.training.layers import ContextNorm, Enlarge, Residual
-from faststyle.training.look import Affine, describe
-from faststyle.training.network import OUTPUT_UNITS, TransformerNetwork, sample
+from faststyle.training.ends import Form, Opening, close_graph, from_levels, open_graph
+from faststyle.training.graph import BLOCK_WINDOW, DEFAULT_FORM, describe, window
+from faststyle.training.layers import Enlarge, Residual, SampledNorm
+from faststyle.training.measuring import Affine, Ruler
+from faststyle.training.network import OUTPUT_UNITS, SAMPLE_STEP, TransformerNetwork
 from faststyle.training.writer import GraphWriter
 
 Layer = TypeVar("Layer", bound=nn.Module)
@@ -92,13 +93,13 @@ class Observations:
 
     outputs: dict[nn.Module, Range] = field(default_factory=dict)
     """Range of what each layer gives."""
-    centres: dict[ContextNorm, Tensor] = field(default_factory=dict)
+    centres: dict[SampledNorm, Tensor] = field(default_factory=dict)
     """Mean by channel of what is to be normalized: float C×1×1."""
-    scaled: dict[ContextNorm, Range] = field(default_factory=dict)
+    scaled: dict[SampledNorm, Range] = field(default_factory=dict)
     """Range of what is to be normalized, less its centre, after the scale."""
-    shifts: dict[ContextNorm, Range] = field(default_factory=dict)
+    shifts: dict[SampledNorm, Range] = field(default_factory=dict)
     """Range of what is then to be added."""
-    spreads: dict[ContextNorm, Tensor] = field(default_factory=dict)
+    spreads: dict[SampledNorm, Tensor] = field(default_factory=dict)
     """Smallest standard deviation by channel of what is to be normalized: float C×1×1."""
 
 
@@ -106,9 +107,9 @@ class Observations:
 class _Samples:
     """Some of the values of each layer, by photo."""
 
-    centres: dict[ContextNorm, Tensor]
+    centres: dict[SampledNorm, Tensor]
     outputs: defaultdict[nn.Module, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
-    scaled: defaultdict[ContextNorm, list[Tensor]] = field(
+    scaled: defaultdict[SampledNorm, list[Tensor]] = field(
         default_factory=lambda: defaultdict(list)
     )
 
@@ -117,14 +118,14 @@ def observe(network: TransformerNetwork, photos: Sequence[Tensor]) -> Observatio
     """Run a network on photos and note the ranges of everything in it.
 
     Args:
-        network: one that needs a context, on the CPU.
+        network: one whose statistics can be shared, on the CPU.
         photos: float 1×3×H×W in [0, 1].
     """
-    norms = [each for each in network.layers.modules() if isinstance(each, ContextNorm)]
+    norms = [each for each in network.layers.modules() if isinstance(each, SampledNorm)]
     seen = Observations()
     samples = _Samples(seen.centres)
     with torch.no_grad():
-        affines = [network.describe(sample(photo)) for photo in photos]
+        affines = [network.describe(photo) for photo in photos]
         for norm, by_photo in zip(norms, zip(*affines, strict=True), strict=True):
             means = [(norm.bias - affine.shift) / affine.scale for affine in by_photo]
             centre = seen.centres[norm] = torch.cat(means).mean(0)
@@ -148,7 +149,7 @@ def _watch(
     for layer in layers:
         if isinstance(layer, Residual):
             features = features + _watch(layer, features, affines, seen)
-        elif isinstance(layer, ContextNorm):
+        elif isinstance(layer, SampledNorm):
             affine = next(affines)
             seen.scaled[layer].append(_some(affine.scale * (features - seen.centres[layer])))
             features = affine(features)
@@ -185,37 +186,62 @@ def write_quantized_graph(
 ) -> onnx.ModelProto:
     """Write a network as an int8 model of one picture at a time, without metadata.
 
-    The look at the windows stays in float32. Weights are symmetrical int8 with a scale for
-    each channel, everything between layers is uint8.
+    A context is measured in float32, as are the first features. Weights are symmetrical int8 with
+    a scale for each channel, everything between layers is uint8.
 
     Args:
-        network: one that needs a context.
+        network: one whose statistics can be shared.
         seen: what photos told of it.
         form: what the file takes and gives.
 
     Raises:
         ExportError: the network is of another kind.
     """
-    if not network.needs_context:
+    if not network.takes_context:
         raise ExportError(
-            f"preset {network.preset}: only networks that normalize by windows of the "
+            f"preset {network.preset}: only networks that normalize by a sample of the "
             "picture can be exported in int8; choose fp16"
         )
     writer = GraphWriter(network, half_weights=True)
-    # What normalizes the picture itself is within no range before, and needs no bound.
-    least = {norm: spreads / SPREAD_MARGIN for norm, spreads in list(seen.spreads.items())[1:]}
     opening = open_graph(writer, network, form=form)
-    affines = describe(writer, network, opening, least_spreads=least)
-    width = writer.node("Slice", opening.padded, writer.integers(1), writer.integers(2))
-    quantizer = _Quantizer(writer, seen, iter(affines), stem=network.layers[0], width=width)
+    padded = opening.picture.size
+    width = writer.node("Slice", padded, writer.integers(1), writer.integers(2))
+    quantizer = _Quantizer(
+        writer,
+        seen,
+        ruler=Ruler(writer, network, size=padded, named=opening.context is None),
+        given=_given(writer, network, opening, seen=seen, form=form),
+        stem=network.layers[0],
+        width=width,
+    )
     picture = Range(0, 1)
-    framed = opening.framed
+    framed = opening.picture.planes
     if form.layout == NCHW_FLOAT:
         framed = quantizer.quantize(framed, picture)
     painted = quantizer.write_all(list(network.layers), _Value(framed, picture, 1)).name
     if form.layout == NCHW_FLOAT:
         painted = from_levels(writer, painted)
     return close_graph(writer, network, opening, painted=painted, form=form, batch=1)
+
+
+def _given(
+    writer: GraphWriter,
+    network: TransformerNetwork,
+    opening: Opening,
+    *,
+    seen: Observations,
+    form: Form,
+) -> Iterator[Affine] | None:
+    """Measure the context, if the file takes one."""
+    if opening.context is None:
+        return None
+    least = _least_spreads(seen)
+    return iter(describe(writer, network, opening.context, form=form, least_spreads=least))
+
+
+def _least_spreads(seen: Observations) -> dict[SampledNorm, Tensor]:
+    # What normalizes the picture itself is within no range before, and needs no bound.
+    return {norm: spreads / SPREAD_MARGIN for norm, spreads in list(seen.spreads.items())[1:]}
 
 
 class _Quantizer:
@@ -225,14 +251,17 @@ class _Quantizer:
         self,
         writer: GraphWriter,
         seen: Observations,
-        affines: Iterator[Affine],
         *,
+        ruler: Ruler,
+        given: Iterator[Affine] | None,
         stem: nn.Module,
         width: str,
     ) -> None:
         self.writer = writer
         self.seen = seen
-        self.affines = affines
+        self.ruler = ruler
+        self.given = given
+        self.least_spreads = _least_spreads(seen)
         self.stem = stem
         self.width = width
 
@@ -254,7 +283,7 @@ class _Quantizer:
                 levels = Range(0, OUTPUT_UNITS)
                 return self.convolve(x, *layer.by_pixel(), attributes=BLOCK_WINDOW, output=levels)
             case nn.Conv2d():
-                norm = _take(remaining, ContextNorm)
+                norm = _take(remaining, SampledNorm)
                 activation = _take(remaining, nn.ReLU)
                 output = self.seen.outputs[activation or norm or layer]
                 if norm is None:
@@ -269,7 +298,7 @@ class _Quantizer:
         raise ExportError(f"the layer {layer} has no place in an int8 graph")
 
     def in_fine_steps(
-        self, x: _Value, layer: nn.Conv2d, norm: ContextNorm, *, output: Range
+        self, x: _Value, layer: nn.Conv2d, norm: SampledNorm, *, output: Range
     ) -> _Value:
         """Write the first convolution, its normalization and activation, with twice the channels.
 
@@ -277,7 +306,7 @@ class _Quantizer:
         so that nothing is rounded before. Elsewhere onnxruntime is half as fast with biases that
         it learns when it runs, but with the three channels of a picture it is no slower.
         """
-        writer, affine = self.writer, next(self.affines)
+        writer, affine = self.writer, self.measured(x, layer, norm)
         sign = torch.where(norm.weight < 0, -1.0, 1.0)
         knee = output.high / (1 + HIGH_STEP)
         channels = np.ones(layer.out_channels, np.float32)
@@ -294,6 +323,23 @@ class _Quantizer:
         )
         return replace(value, parts=(1, HIGH_STEP))
 
+    def measured(self, x: _Value, layer: nn.Conv2d, norm: SampledNorm) -> Affine:
+        """Write what normalizes a convolution, which is computed at some positions for it."""
+        if self.given is not None:
+            return next(self.given)
+        attributes = window(layer)
+        attributes["strides"] = [SAMPLE_STEP * stride for stride in layer.stride]
+        if layer is self.stem:
+            # Pictures differ too much in contrast for bytes of one range.
+            weight = self.writer.parameter(layer.weight)
+            sampled = self.writer.node("Conv", self.dequantize(x), weight, attributes=attributes)
+        else:
+            output = self.seen.outputs[layer]
+            value = self.convolve(x, layer.weight, None, attributes=attributes, output=output)
+            sampled = self.dequantize(value)
+        sampled = self.ruler.sample_of_strided(sampled)
+        return self.ruler.measure(norm, sampled, least_spread=self.least_spreads.get(norm))
+
     def _twice(self, by_channel: str) -> str:
         """Turn 1×C×1×1 into a vector of 2·C."""
         vector = self.writer.node("Reshape", by_channel, self.writer.integers(-1))
@@ -309,14 +355,13 @@ class _Quantizer:
         return self.convolve(x, identity, None, attributes={"kernel_shape": [1, 1]}, output=output)
 
     def normalized(
-        self, x: _Value, layer: nn.Conv2d, norm: ContextNorm, *, output: Range, clipped: bool
+        self, x: _Value, layer: nn.Conv2d, norm: SampledNorm, *, output: Range, clipped: bool
     ) -> _Value:
         """Write a convolution and what normalizes it; an activation is the range's end at 0.
 
         What remains below 0 with the largest shift need not be told apart if it is ``clipped``.
         """
-        writer = self.writer
-        affine = next(self.affines)
+        writer, affine = self.writer, self.measured(x, layer, norm)
         scaled_range = self.seen.scaled[norm]
         if clipped:
             lowest = max(scaled_range.low, -self.seen.shifts[norm].high)
@@ -336,7 +381,7 @@ class _Quantizer:
         shift = writer.node("Add", affine.shift, moved)
         return self.add(scaled, self._row(shift, norm, like=scaled), output)
 
-    def _row(self, shift: str, norm: ContextNorm, *, like: _Value) -> _Value:
+    def _row(self, shift: str, norm: SampledNorm, *, like: _Value) -> _Value:
         """Repeat a shift, 1×C×1×1, to a row, which onnxruntime adds five times as fast.
 
         Made with the channels last, as onnxruntime lays int8 out, it is not transposed there.

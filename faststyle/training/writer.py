@@ -18,19 +18,7 @@ from torch import Tensor
 
 from faststyle.training.network import TransformerNetwork
 
-OF_SIZES = {
-    "Abs",
-    "Add",
-    "Concat",
-    "Div",
-    "Max",
-    "Min",
-    "Mod",
-    "Mul",
-    "Reshape",
-    "Slice",
-    "Sub",
-}
+OF_SIZES = {"Add", "Concat", "Div", "Max", "Mul", "Slice", "Sub"}
 """Operators that arithmetic of sizes is made of."""
 
 
