@@ -137,9 +137,9 @@ def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def fast_models(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    """Model files of one network that looks at a small copy, by precision, and ``context``.
+    """Model files of one network that tiles can share statistics of, by precision, and ``context``.
 
-    The latter takes the small copy as an input; the others make it themselves.
+    The latter takes another picture to measure; the others measure the picture itself.
     """
     import torch
 

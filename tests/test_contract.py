@@ -10,6 +10,7 @@ CARD = ModelCard(
     author="A. Painter",
     multiple=4,
     halo=60,
+    normalization="sampled",
     context="input",
     precision="int8",
     difference={"mean": 0.5, "largest": 9},

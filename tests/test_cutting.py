@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from faststyle.cutting import cut
+from faststyle.cutting import cut, expose, tensors_called
 
 
 def _model() -> bytes:
@@ -31,9 +32,7 @@ def _model() -> bytes:
 
 
 def test_what_led_to_the_tensor_is_replaced_by_an_input() -> None:
-    content = cut(_model(), tensor="copy", dimensions=("count", 3))
-    assert content is not None
-    model = onnx.load_from_string(content)
+    model = onnx.load_from_string(cut(_model(), tensors={"copy": ("count", 3)}))
     onnx.checker.check_model(model)
     assert [node.op_type for node in model.graph.node] == ["Neg", "Add"]
     assert [each.name for each in model.graph.input] == ["x", "copy"]
@@ -43,11 +42,56 @@ def test_what_led_to_the_tensor_is_replaced_by_an_input() -> None:
     assert model.metadata_props[0].value == "a" * 300
 
 
-def test_a_model_without_the_tensor_is_not_cut() -> None:
-    assert cut(_model(), tensor="x", dimensions=()) is None
+def test_what_else_is_made_of_the_same_stays() -> None:
+    model = onnx.load_from_string(cut(_model(), tensors={"positive": ("n",)}))
+    onnx.checker.check_model(model)
+    assert [node.op_type for node in model.graph.node] == ["Mul", "Neg", "Add"]
+    assert [each.name for each in model.graph.input] == ["x", "positive"]
+
+
+def test_several_tensors_are_replaced() -> None:
+    model = onnx.load_from_string(cut(_model(), tensors={"copy": ("n",), "negative": ("n",)}))
+    onnx.checker.check_model(model)
+    assert [node.op_type for node in model.graph.node] == ["Add"]
+    assert [each.name for each in model.graph.input] == ["x", "copy", "negative"]
+
+
+def test_what_nodes_put_out_becomes_outputs() -> None:
+    content = expose(_model(), tensors={"copy": ("n",), "negative": ("n",)})
+    model = onnx.load_from_string(content)
+    onnx.checker.check_model(model, full_check=True)
+    before = onnx.load_from_string(_model())
+    assert model.graph.node == before.graph.node
+    assert model.graph.input == before.graph.input
+    assert [each.name for each in model.graph.output] == ["y", "copy", "negative"]
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    given = session.run(None, {"x": np.array([-1, 3], np.float32)})
+    assert [each.tolist() for each in given] == [[1, 3], [0, 6], [1, -3]]
+
+
+def test_what_is_put_out_can_be_put_in() -> None:
+    """A model that takes what was measured elsewhere uses that and nothing of its own."""
+    content = cut(_model(), tensors={"copy": ("n",)})
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    inputs = {"x": np.array([-1, 3], np.float32), "copy": np.array([10, 20], np.float32)}
+    (given,) = session.run(None, inputs)
+    assert given.tolist() == [11, 17]
+
+
+def test_tensors_are_found_by_how_their_names_begin() -> None:
+    assert tensors_called(_model(), ("ne", "cop")) == ["copy", "negative"]
+    assert tensors_called(_model(), ("y",)) == ["y"]
+    assert tensors_called(_model(), ("x", "two")) == []  # no node puts them out
+    assert tensors_called(b"", ("y",)) == []
 
 
 @pytest.mark.parametrize("content", [_model()[:-5], _model() + b"\xff", b"\x0f"])
 def test_what_is_no_model_is_refused(content: bytes) -> None:
-    with pytest.raises(ValueError, match=r"ends within|a field of kind"):
-        cut(content, tensor="copy", dimensions=())
+    for edit in (cut, expose):
+        with pytest.raises(ValueError, match=r"ends within|a field of kind"):
+            edit(content, tensors={"copy": ()})
+
+
+def test_a_damaged_graph_names_no_tensors() -> None:
+    with pytest.raises(ValueError, match="ends within"):
+        tensors_called(_model()[:50], ("copy",))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from faststyle.tiles import Brush, Pixels, mosaic, repaint, sample_rows, spans
+from faststyle.tiles import Brush, Pixels, mosaic, repaint, spans
 from tests.conftest import blotches, pixels
 
 HALO = 8
@@ -98,11 +98,6 @@ def test_the_finish_sees_the_photo_as_it_was() -> None:
     assert np.array_equal(_repainted(photo, side=60, finish=finish), 255 - _blur(photo))
     assert sum(count for _, count in seen) == 150
     assert len(seen) > 2
-
-
-def test_rows_are_sampled() -> None:
-    photo = blotches(31, 20)
-    assert np.array_equal(sample_rows(Image.fromarray(photo), stride=4), photo[::4])
 
 
 def test_a_mosaic_shows_all_of_the_picture() -> None:

@@ -74,8 +74,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--context-input",
         action="store_true",
-        help="take the small copy of the picture as a second input, so that tiles of a "
-        "picture or frames of a video can share one",
+        help="take a second picture, which is measured in place of the first, so that tiles of a "
+        "picture or frames of a video can share it",
     )
     add_card_options(parser)
     add_overwrite(parser)

@@ -14,8 +14,11 @@ from faststyle.port import Port, describe_port
 from faststyle.session import describe_value, open_model
 from faststyle.stylizer import read_card
 
-CONTEXTS = {"inside": "small copy made inside", "input": "small copy taken as an input"}
-"""In words: where the context of a model comes from."""
+CONTEXTS = {
+    "inside": "measured on the picture itself",
+    "input": "measured on a second picture, `context`",
+}
+"""In words: where what a model normalizes by comes from."""
 
 MEASURES = {"mean": "on average", "percentile_99": "at the 99th percentile", "largest": "at most"}
 """In words: what is measured of a difference."""

@@ -288,7 +288,8 @@ def stem(channels: int) -> list[nn.Module]:
     ]
 
 
-def _context_residual(channels: int) -> Residual:
+def sampled_residual(channels: int) -> Residual:
+    """Build a residual block of a network that works at a quarter of the resolution."""
     return Residual(
         [
             nn.Conv2d(channels, channels, 3, padding=1, bias=False),
@@ -329,7 +330,7 @@ def _at_a_quarter(width: int, *, preset: str, blocks: int) -> TransformerNetwork
     return TransformerNetwork(
         [
             *stem(width),
-            *(_context_residual(width) for _ in range(blocks)),
+            *(sampled_residual(width) for _ in range(blocks)),
             painting_head(width, factor=4),
         ],
         preset=preset,

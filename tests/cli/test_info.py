@@ -16,7 +16,7 @@ def test_info_shows_everything(model_path: Path, capsys: pytest.CaptureFixture[s
     shown = capsys.readouterr().out
     for text in (
         *("image: uint8 batch × height × width × 3", "A. Painter", "CC0", "The attic, 1900"),
-        *("johnson width 2", "contract version  1", "normalization     instance"),
+        *("johnson width 2", "contract version  2", "normalization     instance"),
         *("halo              60", "style weight", "crop size"),
         *("precision         fp32", "context           -", "difference        0"),
     ):
@@ -26,8 +26,8 @@ def test_info_shows_everything(model_path: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("name", "precision", "context"),
     [
-        ("int8", "int8", "small copy made inside"),
-        ("context", "fp32", "small copy taken as an input"),
+        ("int8", "int8", "measured on the picture itself"),
+        ("context", "fp32", "measured on a second picture, `context`"),
     ],
 )
 def test_info_tells_exports_of_a_network_apart(

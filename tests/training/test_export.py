@@ -63,9 +63,9 @@ def test_a_context_input_is_stated(tmp_path: Path) -> None:
     assert (image.name, context.name) == ("image", "context")
     assert context.type == "tensor(uint8)"
     assert context.shape == ["contexts", "context_height", "context_width", 3]
-    assert (_card(path).normalization, _card(path).context) == ("context", "input")
+    assert (_card(path).normalization, _card(path).context) == ("sampled", "input")
     _export(network, path)
-    assert (_card(path).normalization, _card(path).context) == ("context", "inside")
+    assert (_card(path).normalization, _card(path).context) == ("sampled", "inside")
 
 
 def test_a_network_without_a_context_states_none(tmp_path: Path) -> None:

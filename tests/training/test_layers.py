@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from faststyle.training.layers import Affine, ContextNorm, Enlarge, InstanceNorm
+from faststyle.training.layers import Affine, Enlarge, InstanceNorm, SampledNorm
 
 BEND = torch.tensor([[1.0, -2, 1], [0, 0, 0], [-1, 2, -1]])
 """A kernel that answers nothing to a flat or evenly rising input."""
@@ -76,9 +76,9 @@ def test_the_first_weights_interpolate_smoothly(factor: int) -> None:
     assert strengths.diff(dim=1).abs().min() > 1e-3
 
 
-def test_a_context_of_its_own_makes_it_instance_normalization() -> None:
+def test_all_of_the_picture_makes_it_instance_normalization() -> None:
     torch.manual_seed(0)
-    layer, reference = ContextNorm(4, epsilon=1e-3), nn.InstanceNorm2d(4, eps=1e-3, affine=True)
+    layer, reference = SampledNorm(4), nn.InstanceNorm2d(4, eps=1e-3, affine=True)
     nn.init.normal_(layer.weight)
     nn.init.normal_(layer.bias)
     with torch.no_grad():
@@ -92,7 +92,7 @@ def test_a_context_of_its_own_makes_it_instance_normalization() -> None:
 def test_statistics_are_not_taken_in_half_precision(kind: torch.dtype) -> None:
     torch.manual_seed(0)
     features = (300 * torch.randn(1, 2, 16, 16)).to(kind)  # whose squares are beyond float16
-    affine = ContextNorm(2).measure(features)
+    affine = SampledNorm(2).measure(features)
     normalized = affine(features)
     assert (affine.scale.dtype, normalized.dtype) == (torch.float32, kind)
     expected = functional.instance_norm(features.float())

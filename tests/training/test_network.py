@@ -6,18 +6,18 @@ import pytest
 import torch
 from torch import nn
 
-from faststyle.context import CONTEXT_SIDE
 from faststyle.errors import ConfigError
-from faststyle.training.layers import ContextNorm, Residual
+from faststyle.training.layers import Residual, SampledNorm
 from faststyle.training.network import (
     PRESETS,
-    TRAINING_SHRINKS,
+    SAMPLE_STEP,
+    Sampling,
     TransformerNetwork,
     build_network,
     choose_width,
     finite,
 )
-from tests.conftest import vivid_network
+from tests.conftest import blotches, vivid_network
 
 
 @pytest.fixture(params=PRESETS)
@@ -85,7 +85,7 @@ def _without_normalization(layers: Iterable[nn.Module]) -> list[nn.Module]:
     return [
         Residual(_without_normalization(layer)) if isinstance(layer, Residual) else layer
         for layer in layers
-        if not isinstance(layer, nn.InstanceNorm2d | ContextNorm)
+        if not isinstance(layer, nn.InstanceNorm2d | SampledNorm)
     ]
 
 
@@ -115,9 +115,10 @@ def test_zeros_beyond_the_margin_reach_no_pixel(preset: str) -> None:
     network = vivid_network(preset=preset).requires_grad_(False)
     images, context = torch.rand(1, 3, 64, 61), torch.rand(1, 3, 30, 30)
     painted = network(images, context)
-    network.margin += 3 * network.multiple
+    step = SAMPLE_STEP * network.multiple  # with which the same positions are measured
+    network.margin += step
     assert torch.allclose(network(images, context), painted, atol=1e-4)
-    network.margin = 4 * network.multiple
+    network.margin -= 3 * step
     assert not torch.allclose(network(images, context), painted, atol=1e-3)
 
 
@@ -129,11 +130,47 @@ def test_one_context_serves_a_whole_batch(fast: TransformerNetwork) -> None:
     assert not torch.allclose(together, fast(images, contexts[1:]), atol=1e-2)
 
 
-def test_a_picture_is_its_own_context_as_long_as_it_is_small(fast: TransformerNetwork) -> None:
-    small = torch.rand(1, 3, CONTEXT_SIDE - 20, CONTEXT_SIDE + 20)
-    large = torch.rand(1, 3, 20, 3 * CONTEXT_SIDE)
-    assert torch.equal(fast(small), fast(small, small))
-    assert not torch.allclose(fast(large), fast(large, large), atol=1e-2)
+@pytest.mark.parametrize("size", [(1, 1), (37, 61), (3, 300)])
+def test_a_picture_is_its_own_context(fast: TransformerNetwork, size: tuple[int, int]) -> None:
+    images, other = torch.rand(2, 3, *size), torch.rand(2, 3, 40, 50)
+    assert torch.equal(fast(images), fast(images, images))
+    assert not torch.allclose(fast(images), fast(images, other), atol=1e-2)
+
+
+@pytest.mark.parametrize("sides", [(17, 17), (18, 19), (20, 26), (43, 31)])
+@pytest.mark.parametrize("margin", [0, 8, 10, 12])
+def test_every_third_position_of_the_picture_is_measured(
+    margin: int, sides: tuple[int, int]
+) -> None:
+    """Counted from the first of the margin, as convolutions of a stride count."""
+    height, width = (side + 2 * margin for side in sides)
+    down, across = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    rows, columns = Sampling(margin)(torch.stack([down, across])[None])[0]
+    for found, side in ((rows[:, 0], height), (columns[0], width)):
+        expected = [each for each in range(margin, side - margin) if each % SAMPLE_STEP == 0]
+        assert found.tolist() == expected
+    assert torch.equal(rows, rows[:, :1].expand_as(rows))
+    assert torch.equal(columns, columns[:1].expand_as(columns))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (37, 61), (96, 100)])
+@pytest.mark.parametrize("preset", ["fast", "quality"])
+def test_a_stride_computes_what_is_measured(preset: str, size: tuple[int, int]) -> None:
+    network = vivid_network(preset=preset).requires_grad_(False)
+    convolution, norm, *_ = network.layers
+    assert isinstance(convolution, nn.Conv2d)
+    assert isinstance(norm, SampledNorm)
+    framed, sampling = network.framed(torch.rand(1, 3, *size)), network.sampling
+    assert sampling.start % SAMPLE_STEP == 0
+    assert 0 <= sampling.start - network.margin // network.multiple < SAMPLE_STEP
+    features = convolution(framed)
+    strided = nn.functional.conv2d(
+        framed, convolution.weight, stride=SAMPLE_STEP * network.multiple, padding=2
+    )
+    sampled, first = sampling(features), sampling.start // SAMPLE_STEP
+    rows, columns = (slice(first, first + side) for side in sampled.shape[-2:])
+    assert torch.allclose(strided[..., rows, columns], sampled, atol=1e-5)
+    described = network.describe(framed[..., network.margin :, network.margin :][..., :0, :0])
 
 
 def test_networks_without_a_context_pay_none_heed() -> None:
@@ -150,7 +187,7 @@ def test_only_training_draws(network: TransformerNetwork) -> None:
     network.train()
     drawn = [network(images) for _ in range(8)]
     differ = any(not torch.equal(one, drawn[0]) for one in drawn)
-    assert differ == network.needs_context
+    assert differ == network.takes_context
     torch.set_rng_state(state)
     assert all(torch.equal(network(images), one) for one in drawn)
 
