@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from onnx import TensorProto, numpy_helper
+from onnx import numpy_helper
 from torch import Tensor, nn
 
 from faststyle.errors import ExportError
@@ -28,7 +28,6 @@ from faststyle.training.ends import (
 from faststyle.training.layers import Enlarge, Residual, SampledNorm
 from faststyle.training.measuring import Affine, Ruler
 from faststyle.training.network import TransformerNetwork
-from faststyle.training.sides import name_sides
 from faststyle.training.writer import GraphWriter
 
 DEFAULT_FORM = Form()
@@ -65,18 +64,7 @@ def write_graph(
     else:
         stylized = _write(writer, last, x, normalize)
     painted = as_painted(writer, writer.float32(stylized), form=form)
-    model = close_graph(writer, network, opening, painted=painted, form=form)
-    # Reflecting inside the network changes sides by what is not named, and fixed ones are known.
-    if network.margin and form.size is None:
-        model.graph.value_info.extend(
-            name_sides(
-                writer.nodes,
-                start=images,
-                weights=model.graph.initializer,
-                kind=TensorProto.FLOAT16 if half else TensorProto.FLOAT,
-            )
-        )
-    return model
+    return close_graph(writer, network, opening, painted=painted, form=form)
 
 
 def _normalizer(
