@@ -42,9 +42,13 @@ photo."""
 LUMA = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in luminance, by ITU-R BT.601."""
 
-MEASURED = ("scale_", "shift_")
-"""How the names begin of what is measured inside of models that can share it: float32 N×C×1×1.
-Whoever cuts the file there can give tiles of one picture what was measured of the whole."""
+STATISTICS = ("mean_", "spread_")
+"""How the names begin of what normalizes a layer, inside of models that can share it: float32
+N×C×1×1. A number from 0 on follows. Whoever makes these tensors inputs can give all tiles of one
+picture the same; what is not of one element for each channel is repeated."""
+
+MEASURED = "measured_"
+"""What the name of each of them begins with where it comes out of being measured."""
 
 OUTPUT = "stylized"
 """Name of the only output: the same type and shape as the input."""

@@ -15,6 +15,8 @@ NODE, GRAPH_INPUT, GRAPH_OUTPUT = 1, 11, 12
 """Fields of a graph."""
 NODE_INPUT, NODE_OUTPUT = 1, 2
 """Fields of a node."""
+VALUE_NAME = 1
+"""Field of an input or output."""
 
 VARINT, WIDE, BYTES, NARROW = 0, 1, 2, 5
 """Kinds of values."""
@@ -66,7 +68,18 @@ def cut(model: bytes, *, tensors: Mapping[str, Dimensions]) -> bytes:
 
 
 def expose(model: bytes, *, tensors: Mapping[str, Dimensions]) -> bytes:
-    """Make outputs of what nodes put out, besides those there are; otherwise as `cut`."""
+    """Make outputs of what nodes put out, besides those there are.
+
+    Args:
+        model: content of an ONNX file.
+        tensors: names, float32, and dimensions.
+
+    Returns:
+        The content of an ONNX file.
+
+    Raises:
+        ValueError: the content is no ONNX file.
+    """
     return _with_graph(model, [*_graph(model), *_values(GRAPH_OUTPUT, tensors)])
 
 
@@ -89,13 +102,14 @@ def _values(number: int, tensors: Mapping[str, Dimensions]) -> Iterator[Field]:
 
 def _without_what_leads_to(graph: list[Field], unused: set[str]) -> list[Field]:
     """Remove the nodes that put out some tensors, and every node of which nothing is used then."""
+    outputs = {_names(each, VALUE_NAME)[0] for each in graph if each.number == GRAPH_OUTPUT}
     while unused:
         nodes = [each for each in graph if each.number == NODE]
         gone = [each for each in nodes if unused.issuperset(_names(each, NODE_OUTPUT))]
         graph = [each for each in graph if each not in gone]
         asked = {name for each in gone for name in _names(each, NODE_INPUT)}
         rest = (each for each in graph if each.number == NODE)
-        unused = asked - {name for each in rest for name in _names(each, NODE_INPUT)}
+        unused = asked - {name for each in rest for name in _names(each, NODE_INPUT)} - outputs
         if not gone:
             break
     return graph

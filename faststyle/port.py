@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from faststyle.contract import CONTEXT, INPUT, KEEP_COLORS, MEASURED, STRENGTH
+from faststyle.contract import CONTEXT, INPUT, KEEP_COLORS, MEASURED, STATISTICS, STRENGTH
 from faststyle.errors import ImageError, ModelError
-from faststyle.session import RUNTIME_ERRORS, OpenModel, describe_value
+from faststyle.session import ONLY_NEEDED, RUNTIME_ERRORS, OpenModel, describe_value
 
 SUPPORTED = (
     "supported is one picture in, as float32, float16 or uint8 N×3×H×W or N×H×W×3, and one out"
@@ -31,12 +31,15 @@ EXTRAS: tuple[Set[str], ...] = (
     {STRENGTH, KEEP_COLORS},
     {CONTEXT, STRENGTH, KEEP_COLORS},
 )
-"""What files of ours take besides the picture, and what was measured of another one."""
+"""What files of ours take besides the picture, and besides statistics."""
 
-Measured = Mapping[str, NDArray[np.float32]]
-"""What a file measured of a picture, by the names of its tensors."""
+Statistics = Mapping[str, NDArray[np.float32]]
+"""What normalizes the layers of a file, by the names of its tensors."""
 
-NOTHING: Measured = {}
+NOTHING: Statistics = {}
+
+UNKNOWN = {"mean_": 0.0, "spread_": 1.0}
+"""What stands for statistics of layers that are not measured yet."""
 
 FULLY = {STRENGTH: 1.0, KEEP_COLORS: 0.0}
 """Numbers with which a file with controls gives the painting."""
@@ -66,7 +69,7 @@ class PictureInput:
     width: int | None
     """In pixels; None where any will do."""
     extras: Set[str]
-    """What it takes besides, as some of ours do: one of `EXTRAS`, and what was measured."""
+    """What it takes besides, as some of ours do: one of `EXTRAS`, and statistics."""
 
     @property
     def sides(self) -> tuple[int, int] | None:
@@ -83,7 +86,7 @@ class PictureInput:
         *,
         white: float,
         context: NDArray[np.uint8] | None = None,
-        measured: Measured = NOTHING,
+        statistics: Statistics = NOTHING,
     ) -> dict[str, NDArray[Any]]:
         """Make the inputs for one picture, by name, as the file takes them.
 
@@ -91,9 +94,9 @@ class PictureInput:
             pixels: uint8 H×W×3, RGB, of sides that the file takes.
             white: the value that stands for 255.
             context: what to measure in place of the picture, uint8 h×w×3; None takes the picture.
-            measured: what was measured of another picture.
+            statistics: what normalizes the layers, for files that take that.
         """
-        feed = {self.name: self._picture(pixels, white=white), **measured}
+        feed = {self.name: self._picture(pixels, white=white), **statistics}
         if CONTEXT in self.extras:
             feed[CONTEXT] = self._picture(pixels if context is None else context, white=white)
         numbers = self.extras & set(FULLY)
@@ -138,36 +141,55 @@ class Port:
         if np.abs(self._compute(_probe(height, width))).mean() > BRIGHT:
             self.white = self.white_out = 255.0
 
-    def measure(self, pixels: NDArray[np.uint8]) -> Measured:
-        """Measure a picture with a file that puts out what it measures.
+    def measure(self, patches: Sequence[NDArray[np.uint8]]) -> Statistics:
+        """Find the statistics of a picture, layer after layer, by patches from all over it.
 
         Args:
-            pixels: uint8 H×W×3, RGB, of sides that the file takes.
+            patches: uint8 H×W×3, RGB, all of one size; the file must take statistics, and put out
+                what it measures.
+
+        Returns:
+            What would normalize all the patches as one picture.
 
         Raises:
-            ImageError: the picture cannot be computed.
+            ImageError: a patch cannot be computed.
         """
-        outputs = [each.name for each in self._session.get_outputs()]
-        names = [name for name in outputs if name.startswith(MEASURED)]
-        feed = self.taken.feed(pixels, white=self.white)
+        names = sorted(name for name in self.taken.extras if name.startswith(STATISTICS))
+        numbers = sorted({int(name.rpartition("_")[2]) for name in names})
+        found: dict[str, NDArray[np.float32]] = {
+            name: np.full((1, 1, 1, 1), UNKNOWN[name.rstrip("0123456789")], np.float32)
+            for name in names
+        }
+        for number in numbers:
+            pair = [f"{name}{number}" for name in STATISTICS]
+            measured = [self._measured(patch, pair, statistics=found) for patch in patches]
+            found |= dict(zip(pair, _pooled(measured), strict=True))
+        return found
+
+    def _measured(
+        self, patch: NDArray[np.uint8], names: Sequence[str], *, statistics: Statistics
+    ) -> list[NDArray[np.float32]]:
+        feed = self.taken.feed(patch, white=self.white, statistics=statistics)
+        outputs = [f"{MEASURED}{name}" for name in names]
         try:
-            return dict(zip(names, self._session.run(names, feed), strict=True))
+            measured: list[NDArray[np.float32]] = self._session.run(outputs, feed, ONLY_NEEDED)
         except RUNTIME_ERRORS as error:
-            raise ImageError(_too_large(pixels)) from error
+            raise ImageError(_too_large(patch)) from error
+        return measured
 
     def paint(
         self,
         pixels: NDArray[np.uint8],
         *,
         context: NDArray[np.uint8] | None = None,
-        measured: Measured = NOTHING,
+        statistics: Statistics = NOTHING,
     ) -> NDArray[np.uint8]:
         """Repaint one picture, of sides that the file takes.
 
         Args:
             pixels: uint8 H×W×3, RGB.
             context: see `PictureInput.feed`.
-            measured: what `measure` gave, for files that take it.
+            statistics: what `measure` gave, for files that take it.
 
         Returns:
             An array of the same type and shape.
@@ -182,7 +204,7 @@ class Port:
         if below or right:
             pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="edge")
         try:
-            painted = self._compute(pixels, context=context, measured=measured)
+            painted = self._compute(pixels, context=context, statistics=statistics)
         except ModelError as error:
             raise ImageError(str(error)) from error
         if painted.dtype != np.uint8 or self.white_out != 255:
@@ -196,14 +218,14 @@ class Port:
         pixels: NDArray[np.uint8],
         *,
         context: NDArray[np.uint8] | None = None,
-        measured: Measured = NOTHING,
+        statistics: Statistics = NOTHING,
     ) -> NDArray[Any]:
         """Run the file on uint8 H×W×3, and return what it gives as h×w×3.
 
         Raises:
             ModelError: it fails, or gives something else than a picture.
         """
-        feed = self.taken.feed(pixels, white=self.white, context=context, measured=measured)
+        feed = self.taken.feed(pixels, white=self.white, context=context, statistics=statistics)
         output = self._session.get_outputs()[0].name
         try:
             (painted,) = self._session.run([output], feed)
@@ -238,7 +260,7 @@ def read_input(model: OpenModel, *, path: Path) -> PictureInput:
     """
     inputs = model.session.get_inputs()
     extras = {each.name for each in inputs} - {INPUT}
-    besides = {name for name in extras if not name.startswith(MEASURED)}
+    besides = {name for name in extras if not name.startswith(STATISTICS)}
     named = any(each.name == INPUT for each in inputs) and besides in EXTRAS
     pictures = [each for each in inputs if not named or each.name == INPUT]
     if len(pictures) == 1 and pictures[0].type in INPUT_TYPES and len(pictures[0].shape) == 4:
@@ -273,6 +295,15 @@ def describe_port(port: Port) -> Mapping[str, str]:
         "gives": f"values from 0 to {port.white_out:g}, what lies beyond is clamped",
         "size": size,
     }
+
+
+def _pooled(
+    measured: Sequence[Sequence[NDArray[np.float32]]],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Join means and spreads of equally large parts to those of the whole."""
+    means, spreads = (np.stack(each) for each in zip(*measured, strict=True))
+    mean = means.mean(0)
+    return mean, np.sqrt((spreads**2 + means**2).mean(0) - mean**2)
 
 
 def _too_large(pixels: NDArray[np.uint8]) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Protocol, TypeAlias, overload
+from typing import TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from faststyle.contract import (
     MEASURED,
     NCHW_FLOAT,
     NHWC_UINT8,
+    STATISTICS,
     ModelCard,
 )
 from faststyle.cutting import Dimensions, cut, expose, tensors_called
@@ -28,7 +29,7 @@ from faststyle.errors import ImageError, ModelError
 from faststyle.gallery import resolve
 from faststyle.port import MULTIPLE, Port, read_input
 from faststyle.session import OpenModel, open_model
-from faststyle.tiles import Brush, Pixels, Place, mosaic, repaint
+from faststyle.tiles import Brush, Pixels, Place, mosaic, patches, repaint
 from faststyle.wash import with_wash
 
 Picture: TypeAlias = Image.Image | NDArray[np.uint8]
@@ -57,12 +58,6 @@ FOREIGN_HALO = 64
 
 PATCH = 128
 """Side of the patches of the whole picture that are painted beside such tiles, in pixels."""
-
-
-class _Edit(Protocol):
-    """Changes what tensors of an ONNX file are."""
-
-    def __call__(self, model: bytes, *, tensors: Mapping[str, Dimensions]) -> bytes: ...
 
 
 class Stylizer:
@@ -157,9 +152,9 @@ class Stylizer:
     def brush(self, picture: Image.Image, *, side: int) -> Brush:
         """Return what repaints parts of a picture so that they fit together.
 
-        Parts of one picture agree where the network can normalize all of them by what was measured
-        once, on patches from all over the picture. One that cannot is shown such patches beside
-        each part, so that its statistics are much alike, and overlaps are blended.
+        Parts of one picture agree where the network can normalize all of them by the statistics of
+        patches from all over it. One that cannot is shown such patches beside each part, so that
+        its own statistics are much alike, and overlaps are blended.
 
         Args:
             picture: the whole, RGB.
@@ -175,12 +170,12 @@ class Stylizer:
         if self.card.normalization == "none":
             return Brush(paint, halo=halo, feather=0, multiple=multiple)
         if self.card.normalization == "sampled":
-            seen = mosaic(picture, height=side, width=side, patch=PATCH)
             if self.card.context == "input":
+                seen = mosaic(picture, height=side, width=side, patch=PATCH)
                 paint = _whatever_the_place(partial(self.port.paint, context=seen))
             else:
-                measured = self._measuring.measure(seen)
-                paint = _whatever_the_place(partial(self._sharing.paint, measured=measured))
+                statistics = self._measuring.measure(list(patches(picture)))
+                paint = _whatever_the_place(partial(self._sharing.paint, statistics=statistics))
             return Brush(paint, halo=halo, feather=0, multiple=multiple)
         beside = mosaic(picture, height=side, width=BESIDE * side, patch=PATCH)
         paint = _whatever_the_place(partial(self._repaint_beside, beside=beside))
@@ -237,21 +232,20 @@ class Stylizer:
 
     @cached_property
     def _measuring(self) -> Port:
-        """The model, with what it measures as outputs."""
-        return self._edited(expose)
+        """The model, with statistics as inputs and what it measures as outputs."""
+        return self._edited(measures=True)
 
     @cached_property
     def _sharing(self) -> Port:
-        """The model, with what it measures as inputs."""
-        return self._edited(cut)
+        """The model, with statistics as inputs."""
+        return self._edited(measures=False)
 
-    def _edited(self, edit: _Edit) -> Port:
-        """Open the file once more, and do that with what it measures."""
+    def _edited(self, *, measures: bool) -> Port:
         model = open_model(
             self._path,
             device=self.device,
             threads=self._threads,
-            edit=partial(_with_measured, edit=edit, path=self._path),
+            edit=partial(_with_statistics, measures=measures, path=self._path),
         )
         return Port(model, path=self._path, ours=True)
 
@@ -323,11 +317,19 @@ def _whatever_the_place(paint: Callable[[Pixels], Pixels]) -> Callable[[Pixels, 
     return lambda part, _: paint(part)
 
 
-def _with_measured(content: bytes, *, edit: _Edit, path: Path) -> bytes:
-    names = tensors_called(content, MEASURED)
+def _with_statistics(content: bytes, *, measures: bool, path: Path) -> bytes:
+    names = tensors_called(content, STATISTICS)
     if not names:
         raise ModelError(f"{path}: too old to paint a picture in tiles; export it again")
-    return edit(content, tensors={name: ("pictures", f"{name}_channels", 1, 1) for name in names})
+    if measures:
+        content = expose(
+            content, tensors={f"{MEASURED}{name}": _dimensions(name) for name in names}
+        )
+    return cut(content, tensors={name: _dimensions(name) for name in names})
+
+
+def _dimensions(name: str) -> Dimensions:
+    return ("pictures", f"{name}_channels", 1, 1)
 
 
 def _read(picture: Picture) -> tuple[NDArray[np.uint8], Image.Image | None]:

@@ -5,6 +5,7 @@ A picture of 100 megapixels is 400 MB in Pillow's hands; a second one need not f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -16,6 +17,12 @@ from PIL import Image
 
 Pixels: TypeAlias = NDArray[np.uint8]
 """uint8 H×W×3, RGB."""
+
+PATCH = 256
+"""Side of the patches that a picture is measured by, in pixels."""
+
+PATCHES = 8
+"""Most of them beside one another, and below one another."""
 
 Finish = Callable[[Pixels, Pixels, int], Pixels]
 """Makes rows of the result out of rows of the picture, those painted, and the first's number."""
@@ -155,6 +162,19 @@ def mosaic(picture: Image.Image, *, height: int, width: int, patch: int) -> Pixe
         )
         canvas.paste(picture.crop((left, top, left + patch, top + patch)), place)
     return np.asarray(canvas)
+
+
+def patches(picture: Image.Image) -> Iterator[Pixels]:
+    """Cut patches of one size out of an RGB picture at even distances; all of a small one."""
+    height, width = (min(PATCH, side) for side in (picture.height, picture.width))
+    for top in _starts(picture.height, height):
+        for left in _starts(picture.width, width):
+            yield np.asarray(picture.crop((left, top, left + width, top + height)))
+
+
+def _starts(length: int, side: int) -> list[int]:
+    count = min(PATCHES, math.ceil(length / side))
+    return [round(number * (length - side) / max(1, count - 1)) for number in range(count)]
 
 
 def _scattered(count: int) -> Iterator[tuple[float, float]]:

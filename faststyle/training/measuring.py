@@ -7,7 +7,7 @@ from functools import cached_property
 
 from torch import Tensor
 
-from faststyle.contract import MEASURED
+from faststyle.contract import MEASURED, STATISTICS
 from faststyle.training.layers import SampledNorm
 from faststyle.training.network import SAMPLE_STEP, TransformerNetwork
 from faststyle.training.writer import GraphWriter
@@ -88,11 +88,19 @@ class Ruler:
         if least_spread is not None:
             least = writer.constant(least_spread.detach().numpy()[None])
             spread = writer.node("Max", spread, least)
+        if self.named:
+            mean, spread = (
+                self._name(each, f"{name}{self.count}")
+                for each, name in zip((mean, spread), STATISTICS, strict=True)
+            )
+        self.count += 1
         weight, bias = (
             writer.float32(writer.parameter(each)) for each in (layer.weight, layer.bias)
         )
-        scale_name, shift_name = (f"{name}{self.count}" if self.named else "" for name in MEASURED)
-        self.count += 1
-        scale = writer.node("Div", weight, spread, output=scale_name)
-        moved = writer.node("Mul", mean, scale)
-        return Affine(scale, writer.node("Sub", bias, moved, output=shift_name))
+        scale = writer.node("Div", weight, spread)
+        return Affine(scale, writer.node("Sub", bias, writer.node("Mul", mean, scale)))
+
+    def _name(self, statistic: str, name: str) -> str:
+        """Tell what was measured from what is used, which runtimes take to be the same."""
+        measured = self.writer.node("Identity", statistic, output=f"{MEASURED}{name}")
+        return self.writer.node("Identity", measured, output=name)
