@@ -302,8 +302,7 @@ def _pooled(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Join means and spreads of equally large parts to those of the whole."""
     means, spreads = (np.stack(each) for each in zip(*measured, strict=True))
-    mean = means.mean(0)
-    return mean, np.sqrt((spreads**2 + means**2).mean(0) - mean**2)
+    return means.mean(0), np.sqrt((spreads**2).mean(0) + means.var(0))
 
 
 def _too_large(pixels: NDArray[np.uint8]) -> str:

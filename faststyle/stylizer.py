@@ -35,7 +35,7 @@ from faststyle.wash import with_wash
 Picture: TypeAlias = Image.Image | NDArray[np.uint8]
 """A PIL image of any mode, or uint8 H×W×3, RGB."""
 
-BYTES_OF_ENDS = 100
+BYTES_OF_ENDS = 120
 """Memory that a run takes for each pixel, however wide the network is."""
 
 BYTES_OF_WIDTH = {"fast": 6, "quality": 5, "johnson": 60}
@@ -174,7 +174,10 @@ class Stylizer:
                 seen = mosaic(picture, height=side, width=side, patch=PATCH)
                 paint = _whatever_the_place(partial(self.port.paint, context=seen))
             else:
-                statistics = self._measuring.measure(list(patches(picture)))
+                # Opened for this alone, as what a session has used of memory it keeps.
+                measuring = self._edited(measures=True)
+                statistics = measuring.measure(list(patches(picture)))
+                del measuring
                 paint = _whatever_the_place(partial(self._sharing.paint, statistics=statistics))
             return Brush(paint, halo=halo, feather=0, multiple=multiple)
         beside = mosaic(picture, height=side, width=BESIDE * side, patch=PATCH)
@@ -231,16 +234,12 @@ class Stylizer:
         return self.port.paint(canvas)[:, : part.shape[1]]
 
     @cached_property
-    def _measuring(self) -> Port:
-        """The model, with statistics as inputs and what it measures as outputs."""
-        return self._edited(measures=True)
-
-    @cached_property
     def _sharing(self) -> Port:
         """The model, with statistics as inputs."""
         return self._edited(measures=False)
 
     def _edited(self, *, measures: bool) -> Port:
+        """Open the file again with statistics as inputs, and perhaps what is measured as outputs."""
         model = open_model(
             self._path,
             device=self.device,

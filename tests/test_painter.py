@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import faststyle
-from faststyle.contract import ModelCard
+from faststyle.contract import STATISTICS, ModelCard
 from faststyle.controls import Controls
 from faststyle.errors import ControlError, ModelError
 from faststyle.painter import LARGEST_SIDE, SMALLEST_SIDE, Painter, Weighted
@@ -100,7 +100,8 @@ def test_scaled_strokes_lie_the_same_in_tiles(fast_models: Mapping[str, Path]) -
     painter = _painter(Weighted(style, 1), controls=Controls(stroke_scale=1.5))
     photo = Image.fromarray(blotches(300, 290))
     whole, tiled = painter(photo.copy()), painter(photo.copy(), side=160)
-    assert np.abs(pixels(whole).astype(int) - pixels(tiled)).max() <= 2
+    assert np.abs(pixels(whole).astype(int) - pixels(tiled)).mean() < 4
+    assert _steps(pixels(tiled), like=pixels(whole)) < 0.5
 
 
 def test_a_photo_that_fits_is_painted_whole_and_a_larger_one_in_tiles() -> None:
@@ -116,31 +117,41 @@ def test_a_photo_that_fits_is_painted_whole_and_a_larger_one_in_tiles() -> None:
 
 
 @pytest.mark.parametrize("kind", ["fp32", "fp16", "context", "int8"])
-def test_tiles_of_a_network_with_a_small_copy_are_as_the_whole(
+def test_tiles_that_share_statistics_are_nearly_as_the_whole(
     fast_models: Mapping[str, Path], kind: str
 ) -> None:
+    """They are measured on patches, side by side in a context: see the tests of the stylizer."""
     painter = _open(fast_models[kind])
     photo = Image.fromarray(blotches(450, 511))
-    whole, tiled = painter(photo.copy()), painter(photo.copy(), side=256)
-    difference = np.abs(pixels(whole).astype(int) - pixels(tiled))
-    assert difference.mean() < 0.1
-    assert difference.max() <= (1 if kind in ("fp32", "context") else 4)
+    whole, tiled = (pixels(painter(photo.copy(), side=side)) for side in (None, 256))
+    assert np.abs(whole.astype(int) - tiled).mean() < (16 if kind == "context" else 4)
+    assert _steps(tiled, like=whole) < 0.5
+
+
+def _steps(tiled: Pixels, *, like: Pixels) -> float:
+    """Return by how much more a row or column differs from the next than in another picture."""
+    found = []
+    for axis in (0, 1):
+        steps, expected = (
+            np.abs(np.diff(each.astype(int), axis=axis)).mean((1 - axis, 2))
+            for each in (tiled, like)
+        )
+        found.append((steps - expected).max())
+    return float(max(found))
 
 
 def test_tiles_of_a_network_with_instance_normalization_show_no_border(model_path: Path) -> None:
     painter = _open(model_path)
     photo = Image.fromarray(blotches(600, 700))
-    whole = pixels(painter(photo.copy())).astype(int)
-    tiled = pixels(painter(photo.copy(), side=320)).astype(int)
-    assert np.abs(tiled - whole).mean() < 6
-    for axis in (0, 1):
-        steps = np.abs(np.diff(tiled, axis=axis)).mean((1 - axis, 2))
-        expected = np.abs(np.diff(whole, axis=axis)).mean((1 - axis, 2))
-        assert (steps - expected).max() < 0.5
+    whole, tiled = (pixels(painter(photo.copy(), side=side)) for side in (None, 320))
+    assert np.abs(tiled.astype(int) - whole).mean() < 6
+    assert _steps(tiled, like=whole) < 0.5
 
 
 def test_a_file_too_old_for_tiles_says_so(fast_models: Mapping[str, Path], tmp_path: Path) -> None:
-    content = fast_models["fp32"].read_bytes().replace(b"small_copy", b"small_cupy")
+    content = fast_models["fp32"].read_bytes()
+    for name in STATISTICS:
+        content = content.replace(name.encode(), name.upper().encode())
     (tmp_path / "old.onnx").write_bytes(content)
     painter = _open(tmp_path / "old.onnx")
     photo = Image.fromarray(blotches(300, 300))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from faststyle.tiles import Brush, Pixels, mosaic, repaint, spans
+from faststyle.tiles import PATCH, PATCHES, Brush, Pixels, mosaic, patches, repaint, spans
 from tests.conftest import blotches, pixels
 
 HALO = 8
@@ -111,3 +112,31 @@ def test_a_mosaic_shows_all_of_the_picture() -> None:
 
 def test_a_mosaic_of_a_tiny_picture_has_its_size() -> None:
     assert mosaic(Image.new("RGB", (3, 2)), height=64, width=64, patch=32).shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (PATCH, 9), (100, PATCH)])
+def test_a_small_picture_is_its_own_patch(size: tuple[int, int]) -> None:
+    photo = blotches(*size)
+    (patch,) = patches(Image.fromarray(photo))
+    assert np.array_equal(patch, photo)
+
+
+@pytest.mark.parametrize("size", [(PATCH + 1, PATCH), (2 * PATCH, 700), (90, 3000), (3000, 4000)])
+def test_patches_reach_from_corner_to_corner(size: tuple[int, int]) -> None:
+    down, across = np.indices(size)
+    photo = np.stack([down % 256, across % 256, down // 256 * 16 + across // 256], axis=-1)
+    photo = photo.astype(np.uint8)
+    found = list(patches(Image.fromarray(photo)))
+    sides = [min(PATCH, side) for side in size]
+    assert all(patch.shape == (*sides, 3) for patch in found)
+    assert np.array_equal(found[0], photo[: sides[0], : sides[1]])
+    assert np.array_equal(found[-1], photo[-sides[0] :, -sides[1] :])
+    counts = [min(PATCHES, math.ceil(side / PATCH)) for side in size]
+    assert len(found) == math.prod(counts)
+    corners = [patch[0, 0].astype(int) for patch in found]
+    tops = sorted({top + 256 * (high // 16) for top, _, high in corners})
+    lefts = sorted({left + 256 * (high % 16) for _, left, high in corners})
+    for starts, count in zip((tops, lefts), counts, strict=True):
+        assert len(starts) == count
+        if count > 1:
+            assert np.ptp(np.diff(starts)) <= 1  # at even distances

@@ -64,10 +64,12 @@ def test_all_exports_of_a_network(
     with open(table, newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["model"] for row in rows] == list(fast_models)
-    # They differ in types of numbers, not in what is computed, but for finer steps in int8.
+    # They differ in types of numbers, not in what is computed, but that a context goes through all
+    # layers but the last, and that int8 has finer steps and computes twice what it measures.
     gflop = {row["model"]: float(row["gflop"]) for row in rows}
-    assert gflop["fp32"] == gflop["fp16"] == gflop["context"]
-    assert gflop["fp32"] < gflop["int8"] < 1.3 * gflop["fp32"]
+    assert gflop["fp32"] == gflop["fp16"]
+    assert 1.3 * gflop["fp32"] < gflop["context"] < 2 * gflop["fp32"]
+    assert gflop["fp32"] < gflop["int8"] < 1.5 * gflop["fp32"]
     assert float(rows[0]["gflop"]) > 0
 
 

@@ -280,7 +280,7 @@ def test_a_photo_that_does_not_fit_is_painted_in_tiles(
     for result, memory in ((whole, "2GB"), (tiled, "1001MB")):
         assert _stylize(photo, result, fast_models["fp32"], "--memory", memory) == 0
     before, after = (pixels(open_picture(path)).astype(int) for path in (whole, tiled))
-    assert np.abs(before - after).max() <= 1
+    assert 0 < np.abs(before - after).mean() < 4  # its statistics are those of patches
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from onnx import ModelProto
 
-from faststyle.context import small_copy
 from faststyle.contract import LAYOUTS, NCHW_FLOAT, NHWC_UINT8
 from faststyle.controls import Controls
 from faststyle.training.ends import Form
@@ -74,8 +74,8 @@ def test_a_fixed_size_changes_nothing_but_the_shapes(
     form = Form(layout=layout, size=size, context_input=context_input)
     model = write_graph(network, form=form)
     inputs = {"image": photo}
-    if context_input and network.needs_context:
-        inputs["context"] = small_copy(photo[0])[None]
+    if context_input and network.takes_context:
+        inputs["context"] = photo
     if layout == NHWC_UINT8:
         painted = _run(model, **inputs).astype(int)
     else:
@@ -87,11 +87,30 @@ def test_a_fixed_size_changes_nothing_but_the_shapes(
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_context_is_another_picture_of_the_same_layout(layout: str) -> None:
+    network = vivid_network(preset="fast")
+    photo, context = blotches(61, 40)[None], blotches(61, 40, seed=5)[None]
+    form = Form(context_input=True)
+    expected = _run(write_graph(network, form=form), image=photo, context=context).astype(int)
+    alone = _run(write_graph(network), image=photo).astype(int)
+    assert np.abs(expected - alone).mean() > 5
+    for size in (None, (61, 40)):
+        model = write_graph(network, form=replace(form, layout=layout, size=size))
+        if layout == NHWC_UINT8:
+            painted = _run(model, image=photo, context=context).astype(int)
+        else:
+            painted = _levels(_run(model, image=_floats(photo), context=_floats(context)))
+        assert np.abs(painted - expected).max() <= 1
+
+
+@pytest.mark.parametrize("context_input", [False, True])
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_graphs_of_a_fixed_size_do_no_arithmetic_of_sizes(
-    network: TransformerNetwork, layout: str
+    network: TransformerNetwork, layout: str, context_input: bool
 ) -> None:
     """Which some runtimes cannot do; nor do they pad where nothing is lacking."""
-    model = write_graph(network, form=Form(layout=layout, size=(64, 96)))
+    form = Form(layout=layout, size=(64, 96), context_input=context_input)
+    model = write_graph(network, form=form)
     used = {node.op_type for node in model.graph.node}
     assert not used & {"Shape", "Where", "Less", "Max", "Concat", "ReduceSum", "Expand"}
     modes = [
@@ -105,17 +124,23 @@ def test_graphs_of_a_fixed_size_do_no_arithmetic_of_sizes(
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("size", [None, (70, 99)])
-def test_int8_in_every_form(layout: str, size: tuple[int, int] | None) -> None:
+@pytest.mark.parametrize("context_input", [False, True])
+def test_int8_in_every_form(layout: str, size: tuple[int, int] | None, context_input: bool) -> None:
     network = vivid_network(preset="fast")
     photo = blotches(70, 99)[None]
     planes = torch.from_numpy(_floats(photo))
     seen = observe(network, [planes])
-    expected = _run(write_quantized_graph(network, seen=seen), image=photo).astype(int)
-    model = write_quantized_graph(network, seen=seen, form=Form(layout=layout, size=size))
+    form = Form(context_input=context_input)
+    inputs = {"image": photo}
+    if context_input:
+        inputs["context"] = blotches(70, 99, seed=5)[None]
+    expected = _run(write_quantized_graph(network, seen=seen, form=form), **inputs).astype(int)
+    form = replace(form, layout=layout, size=size)
+    model = write_quantized_graph(network, seen=seen, form=form)
     if layout == NHWC_UINT8:
-        painted = _run(model, image=photo).astype(int)
+        painted = _run(model, **inputs).astype(int)
     else:
-        painted = _levels(_run(model, image=_floats(photo)))
+        painted = _levels(_run(model, **{name: _floats(each) for name, each in inputs.items()}))
     assert np.abs(painted - expected).mean() < 0.1
 
 

@@ -12,17 +12,19 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from faststyle.contract import CONTEXT, INPUT, OUTPUT
+from faststyle.contract import CONTEXT, INPUT, MEASURED, OUTPUT, STATISTICS
+from faststyle.cutting import Dimensions, cut, expose, tensors_called
 from faststyle.errors import ExportError
 from faststyle.training.ends import Form
 from faststyle.training.graph import read_weights, write_graph
+from faststyle.training.layers import SampledNorm
 from faststyle.training.network import OUTPUT_UNITS, PRESETS, TransformerNetwork, build_network
 from tests.conftest import blotches, vivid_network
 
 SIZES = [(1, 1), (2, 7), (37, 64), (61, 127), (131, 333), (3, 2500)]
-"""Odd, tiny, off every multiple, and two whose copy is smaller, the last also sampled."""
+"""Odd, tiny, off every multiple, and so long that the other side says little."""
 
-KINDS = [*((preset, False) for preset in PRESETS), ("fast", True)]
+KINDS = [*((preset, False) for preset in PRESETS), ("fast", True), ("quality", True)]
 """Presets, and whether the context is an input of the graph."""
 
 Levels = NDArray[np.uint8]
@@ -39,8 +41,8 @@ def kind(request: pytest.FixtureRequest) -> tuple[TransformerNetwork, bool]:
     return vivid_network(preset=preset), context_input
 
 
-def _open(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
-    content = model.SerializeToString()
+def _open(model: onnx.ModelProto | bytes) -> onnxruntime.InferenceSession:
+    content = model if isinstance(model, bytes) else model.SerializeToString()
     return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
 
@@ -64,11 +66,12 @@ def _inputs(*, context_input: bool) -> Iterator[dict[str, Levels]]:
         yield {INPUT: images, CONTEXT: blotches(41, 30)[None]}  # shared
 
 
+def _planes(images: Levels) -> torch.Tensor:
+    return torch.tensor(images).permute(0, 3, 1, 2) / 255
+
+
 def _paint(network: TransformerNetwork, image: Levels, context: Levels | None = None) -> Levels:
-    planes = [
-        each if each is None else torch.tensor(each).permute(0, 3, 1, 2) / 255
-        for each in (image, context)
-    ]
+    planes = [each if each is None else _planes(each) for each in (image, context)]
     with torch.no_grad():
         stylized = network(*planes)
     painted: Levels = (stylized * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
@@ -95,6 +98,83 @@ def test_half_precision_paints_nearly_the_same(kind: tuple[TransformerNetwork, b
     for inputs in _inputs(context_input=context_input):
         painted = _paint(network, **inputs)
         assert _differences(_run(session, **inputs), painted).mean() < 1, painted.shape
+
+
+def _dimensions(content: bytes) -> dict[str, Dimensions]:
+    names = tensors_called(content, STATISTICS)
+    return {name: ("pictures", f"{name}_channels", 1, 1) for name in names}
+
+
+def _statistics(network: TransformerNetwork, images: Levels) -> dict[str, NDArray[np.float32]]:
+    """Return what torch measures of pictures, by the names it has in graphs."""
+    layers = [each for each in network.modules() if isinstance(each, SampledNorm)]
+    found: dict[str, NDArray[np.float32]] = {}
+    with torch.no_grad():
+        for number, (layer, affine) in enumerate(
+            zip(layers, network.describe(_planes(images)), strict=True)
+        ):
+            values = (layer.bias - affine.shift) / affine.scale, layer.weight / affine.scale
+            found |= {
+                f"{name}{number}": each.numpy()
+                for name, each in zip(STATISTICS, values, strict=True)
+            }
+    return found
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("preset", ["fast", "quality"])
+def test_graphs_measure_the_positions_that_torch_measures(preset: str, half: bool) -> None:
+    network = vivid_network(preset=preset)
+    content = write_graph(network, half=half).SerializeToString()
+    dimensions = _dimensions(content)
+    measured = {f"{MEASURED}{name}": each for name, each in dimensions.items()}
+    session = _open(expose(content, tensors=measured))
+    for size in SIZES:
+        images = _pictures(*size)
+        found = session.run([f"{MEASURED}{name}" for name in dimensions], {INPUT: images})
+        expected = _statistics(network, images)
+        assert set(dimensions) == set(expected)
+        for name, values in zip(dimensions, found, strict=True):
+            wanted = expected[name]
+            assert (values.dtype, values.shape) == (np.float32, wanted.shape)
+            # Half precision rounds what hardly varies to what does not.
+            if not half or min(size) > 30:
+                assert np.abs(values - wanted).mean() < (0.02 if half else 1e-4), (name, size)
+
+
+@pytest.mark.parametrize("preset", ["fast", "quality"])
+def test_a_part_with_the_statistics_of_the_whole_is_a_part_of_the_whole(preset: str) -> None:
+    network = vivid_network(preset=preset)
+    content = write_graph(network).SerializeToString()
+    dimensions = _dimensions(content)
+    measuring, sharing = (_open(edit(content, tensors=dimensions)) for edit in (expose, cut))
+    picture = blotches(192, 213)[None]
+    whole, *values = measuring.run([OUTPUT, *dimensions], {INPUT: picture})
+    statistics = dict(zip(dimensions, values, strict=True))
+    assert _differences(_run(sharing, image=picture, **statistics), whole).max() == 0
+    halo = -(-network.halo // network.multiple) * network.multiple
+    for top, bottom, left, right in ((80, 112, 76, 121), (64, 192, 0, 96)):
+        above, before = max(0, top - halo), max(0, left - halo)
+        part = picture[:, above : bottom + halo, before : right + halo]
+        assert part.size < picture.size
+        painted = _run(sharing, image=part, **statistics)
+        inside = painted[:, top - above :, left - before :][:, : bottom - top, : right - left]
+        assert _differences(inside, whole[:, top:bottom, left:right]).max() <= 1
+        alone = measuring.run([OUTPUT], {INPUT: part})[0]
+        assert _differences(painted, alone).max() > 9
+
+
+@pytest.mark.parametrize("preset", ["fast", "quality"])
+def test_another_picture_is_measured_in_place_of_the_first(preset: str) -> None:
+    network = vivid_network(preset=preset)
+    itself, other = (
+        _open(write_graph(network, form=Form(context_input=each))) for each in (False, True)
+    )
+    picture, context = blotches(61, 127, seed=1)[None], blotches(45, 30, seed=2)[None]
+    painted = _run(other, image=picture, context=context)
+    alone = _run(itself, image=picture)
+    assert _differences(painted, alone).mean() > 5
+    assert _differences(_run(other, image=picture, context=picture), alone).max() <= 1
 
 
 def test_a_network_without_a_context_has_no_input_for_it() -> None:

@@ -113,7 +113,7 @@ def test_tiles_that_share_a_context_fit_together(
 def test_zeros_beyond_the_margin_reach_no_pixel(preset: str) -> None:
     """Else a frame shows on pictures that hardly vary, whose features are scaled up."""
     network = vivid_network(preset=preset).requires_grad_(False)
-    images, context = torch.rand(1, 3, 64, 61), torch.rand(1, 3, 30, 30)
+    images, context = torch.rand(1, 3, 64, 61), torch.rand(1, 3, 70, 66)
     painted = network(images, context)
     step = SAMPLE_STEP * network.multiple  # with which the same positions are measured
     network.margin += step
@@ -160,7 +160,8 @@ def test_a_stride_computes_what_is_measured(preset: str, size: tuple[int, int]) 
     convolution, norm, *_ = network.layers
     assert isinstance(convolution, nn.Conv2d)
     assert isinstance(norm, SampledNorm)
-    framed, sampling = network.framed(torch.rand(1, 3, *size)), network.sampling
+    images, sampling = torch.rand(1, 3, *size), network.sampling
+    framed = network.framed(images)
     assert sampling.start % SAMPLE_STEP == 0
     assert 0 <= sampling.start - network.margin // network.multiple < SAMPLE_STEP
     features = convolution(framed)
@@ -170,7 +171,8 @@ def test_a_stride_computes_what_is_measured(preset: str, size: tuple[int, int]) 
     sampled, first = sampling(features), sampling.start // SAMPLE_STEP
     rows, columns = (slice(first, first + side) for side in sampled.shape[-2:])
     assert torch.allclose(strided[..., rows, columns], sampled, atol=1e-5)
-    described = network.describe(framed[..., network.margin :, network.margin :][..., :0, :0])
+    for one, other in zip(network.describe(images)[0], norm.measure(sampled), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_networks_without_a_context_pay_none_heed() -> None:
@@ -192,40 +194,46 @@ def test_only_training_draws(network: TransformerNetwork) -> None:
     assert all(torch.equal(network(images), one) for one in drawn)
 
 
-@pytest.mark.parametrize("shrink", TRAINING_SHRINKS[1:])
-def test_training_moves_the_picture_in_its_margin_alone(
-    fast: TransformerNetwork, monkeypatch: pytest.MonkeyPatch, shrink: int
-) -> None:
-    """Where it lies as in evaluation, it is painted so, by a copy of the size that is drawn."""
-    images = torch.rand(2, 3, 64, 72)
-    context = nn.functional.avg_pool2d(images, shrink)
-    monkeypatch.setattr("faststyle.training.network.TRAINING_MARGIN", fast.margin)
-    monkeypatch.setattr("faststyle.training.network.MARGIN_SHIFT", 0)
-    draws = iter([TRAINING_SHRINKS.index(shrink), 0, 0])
-    monkeypatch.setattr("faststyle.training.network._draw", lambda _: next(draws))
-    expected = fast(images, context)
-    assert torch.allclose(fast.train()(images), expected, atol=1e-4)
-
-
-def test_training_by_the_picture_itself_is_close_to_a_copy_of_its_size(
+def test_training_moves_the_picture_in_its_margin_and_measures_all_of_it(
     fast: TransformerNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same statistics but for the borders, which one reflects and the other leaves out."""
-    images = torch.rand(1, 3, 192, 192)
-    monkeypatch.setattr("faststyle.training.network._draw", lambda _: 0)
-    own, shrunk = (fast(images, nn.functional.avg_pool2d(images, each)) for each in (1, 2))
+    """Where it lies as in evaluation, and that measures all of it too, it is painted so."""
+    images = torch.rand(2, 3, 64, 72)
+    monkeypatch.setattr("faststyle.training.network.TRAINING_MARGIN", fast.margin)
+    monkeypatch.setattr("faststyle.training.network.MARGIN_SHIFT", 0)
+    sampled = fast(images)
+    monkeypatch.setattr("faststyle.training.network.SAMPLE_STEP", 1)
     trained = fast.train()(images)
-    assert (trained - own).abs().mean() < (trained - shrunk).abs().mean() / 5
+    assert torch.allclose(trained, fast.eval()(images), atol=1e-4)
+    assert not torch.allclose(trained, sampled, atol=1e-2)
+
+
+def test_a_sample_tells_nearly_what_the_whole_tells(
+    fast: TransformerNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("faststyle.training.network._draw", lambda _: 0)
+    images, other = (
+        torch.tensor(blotches(256, 256, seed=seed)).permute(2, 0, 1)[None] / 255 for seed in (1, 2)
+    )
+    sampled, different = fast(images), fast(images, other)
+    monkeypatch.setattr("faststyle.training.network.SAMPLE_STEP", 1)
+    whole = fast(images)
+    assert (whole - sampled).abs().mean() < (whole - different).abs().mean() / 4
+    trained = fast.train()(images)  # by some of the margin besides, which is smaller
+    assert (trained - sampled).abs().mean() < (trained - different).abs().mean() / 2
 
 
 @pytest.mark.parametrize("preset", ["fast", "quality"])
-def test_a_copy_is_described_as_if_it_went_on_beyond_its_borders(preset: str) -> None:
-    """In a tiling of mirrored copies every position has one of the copy's own neighbourhoods."""
+def test_a_picture_is_described_as_if_it_went_on_beyond_its_borders(
+    preset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a tiling of mirrored ones every position has one of the picture's own neighbourhoods."""
+    monkeypatch.setattr("faststyle.training.network.SAMPLE_STEP", 1)
     network = vivid_network(preset=preset).requires_grad_(False)
-    copy = torch.rand(1, 3, 48, 48)
-    rows = torch.cat([copy, copy.flip(2)], dim=2)
+    picture = torch.rand(1, 3, 48, 48)
+    rows = torch.cat([picture, picture.flip(2)], dim=2)
     tiling = torch.cat([rows, rows.flip(3)], dim=3)
-    alone, tiled = network.describe(copy), network.describe(tiling)
+    alone, tiled = network.describe(picture), network.describe(tiling)
     for one, other in zip(alone, tiled, strict=True):
         assert torch.allclose(one.scale, other.scale, rtol=0.25)
 

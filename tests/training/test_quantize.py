@@ -7,10 +7,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from faststyle.contract import MEASURED, STATISTICS
+from faststyle.cutting import expose
 from faststyle.errors import ExportError
 from faststyle.gallery import style_path
+from faststyle.training.ends import Form
 from faststyle.training.exported import read_exported
-from faststyle.training.layers import ContextNorm, Residual
+from faststyle.training.layers import Residual, SampledNorm
 from faststyle.training.network import TransformerNetwork, build_network
 from faststyle.training.quantize import Range, observe, rounded, write_quantized_graph
 from tests.conftest import blotches
@@ -22,7 +25,7 @@ def network() -> TransformerNetwork:
     torch.manual_seed(1)
     network = build_network(preset="fast", width=8)
     for layer in network.modules():
-        if isinstance(layer, ContextNorm):
+        if isinstance(layer, SampledNorm):
             nn.init.uniform_(layer.weight, 0.5, 1.5)
             nn.init.normal_(layer.bias, std=0.2)
             with torch.no_grad():
@@ -34,19 +37,25 @@ def _photo(height: int, width: int, *, seed: int) -> Tensor:
     return torch.from_numpy(blotches(height, width, seed=seed).copy()).permute(2, 0, 1)[None] / 255
 
 
-def _expected(network: TransformerNetwork, photo: Tensor) -> np.ndarray:
-    levels = (photo * 255).round() / 255
+def _levels(photo: Tensor) -> np.ndarray:
+    return (photo * 255).round().byte().permute(0, 2, 3, 1).numpy()
+
+
+def _expected(
+    network: TransformerNetwork, photo: Tensor, context: Tensor | None = None
+) -> np.ndarray:
+    pictures = [each if each is None else (each * 255).round() / 255 for each in (photo, context)]
     with torch.no_grad():
-        painted = (network(levels) * 255).clamp(0, 255)
+        painted = (network(*pictures) * 255).clamp(0, 255)
     return np.asarray(painted.permute(0, 2, 3, 1))
 
 
-def _run(model: onnx.ModelProto, photo: Tensor) -> np.ndarray:
+def _run(model: onnx.ModelProto, photo: Tensor, **others: Tensor) -> np.ndarray:
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    image = (photo * 255).round().byte().permute(0, 2, 3, 1).numpy()
-    (stylized,) = session.run(None, {"image": image})
+    inputs = {name: _levels(each) for name, each in {"image": photo, **others}.items()}
+    (stylized,) = session.run(None, inputs)
     return np.asarray(stylized, int)
 
 
@@ -64,9 +73,46 @@ def test_convolutions_compute_in_bytes(network: TransformerNetwork) -> None:
     model = write_quantized_graph(network, seen=observe(network, [_photo(64, 64, seed=0)]))
     operators = [node.op_type for node in model.graph.node]
     blocks = sum(isinstance(layer, Residual) for layer in network.layers)
-    # Stem, the sum of its parts, two in each block, head.
+    # Stem, the sum of its parts, head, two in each block, and each of those at what is measured.
+    assert operators.count("QLinearConv") == 3 + 4 * blocks
+    assert operators.count("Conv") == 1  # the stem, at what is measured
+
+
+def test_another_picture_is_measured_in_floats(network: TransformerNetwork) -> None:
+    photo, context = _photo(80, 96, seed=1), _photo(61, 130, seed=2)
+    seen = observe(network, [_photo(80, 96, seed=seed) for seed in range(4)])
+    model = write_quantized_graph(network, seen=seen, form=Form(context_input=True))
+    onnx.checker.check_model(model, full_check=True)
+    operators = [node.op_type for node in model.graph.node]
+    blocks = sum(isinstance(layer, Residual) for layer in network.layers)
     assert operators.count("QLinearConv") == 3 + 2 * blocks
-    assert operators.count("Conv") == 2 * blocks  # for the small copy, up to its last statistics
+    assert operators.count("Conv") == 1 + 2 * blocks  # up to the last statistics
+    painted = _run(model, photo, context=context)
+    assert np.abs(painted - _expected(network, photo, context)).mean() < 2
+    assert np.abs(painted - _expected(network, photo)).mean() > 4
+    assert np.abs(_run(model, photo, context=photo) - _expected(network, photo)).mean() < 2
+
+
+@pytest.mark.parametrize("size", [(1, 1), (37, 61), (130, 95), (3, 300)])
+def test_bytes_measure_the_positions_that_floats_do(
+    network: TransformerNetwork, size: tuple[int, int]
+) -> None:
+    """The first ones exactly, as they are measured in floats."""
+    seen = observe(network, [_photo(80, 96, seed=seed) for seed in range(4)])
+    content = write_quantized_graph(network, seen=seen).SerializeToString()
+    names = [f"{MEASURED}{name}0" for name in STATISTICS]
+    dimensions = dict.fromkeys(names, ("pictures", "channels", 1, 1))
+    session = onnxruntime.InferenceSession(
+        expose(content, tensors=dimensions), providers=["CPUExecutionProvider"]
+    )
+    photo = _photo(*size, seed=9)
+    found = session.run(names, {"image": _levels(photo)})
+    with torch.no_grad():
+        affine = network.describe((photo * 255).round() / 255)[0]
+        norm = next(each for each in network.modules() if isinstance(each, SampledNorm))
+        expected = (norm.bias - affine.shift) / affine.scale, norm.weight / affine.scale
+    for one, other in zip(found, expected, strict=True):
+        assert np.allclose(one, other, rtol=0.01, atol=1e-3)
 
 
 def _rough(seed: int) -> Tensor:
@@ -92,7 +138,7 @@ def test_flat_dark_areas_keep_their_texture(style: str) -> None:
 
 
 def test_channels_normalized_to_nothing_keep_their_shift(network: TransformerNetwork) -> None:
-    norm = next(each for each in network.modules() if isinstance(each, ContextNorm))
+    norm = next(each for each in network.modules() if isinstance(each, SampledNorm))
     with torch.no_grad():
         norm.weight[0] = norm.bias[1] = 0
         norm.weight[1] = 0
