@@ -239,7 +239,7 @@ class Stylizer:
         return self._edited(measures=False)
 
     def _edited(self, *, measures: bool) -> Port:
-        """Open the file again with statistics as inputs, and perhaps what is measured as outputs."""
+        """Open the file with statistics as inputs, and perhaps what is measured as outputs."""
         model = open_model(
             self._path,
             device=self.device,
