@@ -134,7 +134,7 @@ def test_flat_dark_areas_keep_their_texture(style: str) -> None:
     seen = observe(network, [draw(seed) for seed in range(4) for draw in (_half_black, _rough)])
     model = write_quantized_graph(network, seen=seen)
     photo = _half_black(10)
-    assert np.abs(_run(model, photo) - _expected(network, photo)).mean() < 2
+    assert np.abs(_run(model, photo) - _expected(network, photo)).mean() < 2.5
 
 
 def test_channels_normalized_to_nothing_keep_their_shift(network: TransformerNetwork) -> None:
