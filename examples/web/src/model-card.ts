@@ -4,7 +4,7 @@ import { UserError } from './errors';
 import type { ModelCard } from './messages';
 
 /** The newest version of faststyle's contract that this page understands. */
-const CONTRACT_VERSION = 1;
+const CONTRACT_VERSION = 2;
 
 // Fields of ONNX's ModelProto and StringStringEntryProto, and protobuf's wire types.
 const GRAPH = 7;
