@@ -7,12 +7,11 @@ blocks normalized twice by a sample of the picture, and `Enlarge` back to the fu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import torch
 from torch import nn
 
-from faststyle.training.layers import Enlarge, InstanceNorm, Residual, SampledNorm
+from faststyle.training.layers import InstanceNorm, Residual, SampledNorm
 from faststyle.training.network import (
     PRESETS,
     Preset,
@@ -22,12 +21,6 @@ from faststyle.training.network import (
     sampled_residual,
     stem,
 )
-
-
-def blocks_alone(width: int, *, name: str, blocks: int) -> TransformerNetwork:
-    """Build ``fast`` with so many residual blocks."""
-    body = [sampled_residual(width) for _ in range(blocks)]
-    return _network(width, body, name=name)
 
 
 def relus(width: int) -> TransformerNetwork:
@@ -70,18 +63,6 @@ def wide_head(width: int) -> TransformerNetwork:
     return _built(layers, name="wide-head", width=width)
 
 
-def mixed_head(width: int) -> TransformerNetwork:
-    """Give the work of one block to a head of two steps, the last at half the resolution."""
-    middle = width // 2
-    head = [
-        Enlarge(width, middle, factor=2),
-        nn.ReLU(inplace=True),
-        painting_head(middle, factor=2),
-    ]
-    layers = [*stem(width), *(sampled_residual(width) for _ in range(2)), *head]
-    return _built(layers, name="mixed-head", width=width)
-
-
 def johnson_body(width: int) -> TransformerNetwork:
     """Put the body of Johnson's network between the ends of ``fast``.
 
@@ -100,14 +81,11 @@ def johnson_body(width: int) -> TransformerNetwork:
 DESIGNS = {
     "johnson": Preset(johnson, 16),
     "fast": PRESETS["fast"],
-    "two-blocks": Preset(partial(blocks_alone, name="two-blocks", blocks=2), 32),
-    "four-blocks": Preset(partial(blocks_alone, name="four-blocks", blocks=4), 32),
     "relus": Preset(relus, 32),
     "once": Preset(once, 32),
     "early": Preset(early, 32),
     "wide": Preset(wide, 32),
     "wide-head": Preset(wide_head, 32),
-    "mixed-head": Preset(mixed_head, 32),
     "johnson-body": Preset(johnson_body, 32),
     "quality": PRESETS["quality"],
     "johnson-32": PRESETS["johnson"],
@@ -115,6 +93,7 @@ DESIGNS = {
 """Each design by name, and the width that it is compared at; the last two with one another."""
 
 BRANCH_GAIN = 4.0
+"""How many times its usual size a last convolution starts with that nothing normalizes."""
 
 
 def _network(width: int, body: Sequence[nn.Module], *, name: str) -> TransformerNetwork:

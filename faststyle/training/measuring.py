@@ -58,10 +58,13 @@ class Ruler:
 
     def sample_of_strided(self, features: str) -> str:
         """Take them from features that were computed at every `SAMPLE_STEP`-th position only."""
-        step = self.writer.integers(SAMPLE_STEP)
+        start = self.sampling.start // SAMPLE_STEP
+        return self._slice(features, start, self._strided_ends, step=1)
+
+    @cached_property
+    def _strided_ends(self) -> str:
         above = self.writer.node("Add", self.ends, self.writer.integers(SAMPLE_STEP - 1))
-        ends = self.writer.node("Div", above, step)
-        return self._slice(features, self.sampling.start // SAMPLE_STEP, ends, step=1)
+        return self.writer.node("Div", above, self.writer.integers(SAMPLE_STEP))
 
     def _slice(self, features: str, start: int, ends: str, *, step: int) -> str:
         pairs = ((start, start), PLANES, (step, step))

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from faststyle.contract import NCHW_FLOAT
 from faststyle.errors import ExportError
 from faststyle.training import layers as blocks
-from faststyle.training.ends import Form, Opening, close_graph, from_levels, open_graph
+from faststyle.training.ends import Form, close_graph, from_levels, open_graph
 from faststyle.training.graph import BLOCK_WINDOW, DEFAULT_FORM, describe, window
 from faststyle.training.layers import Enlarge, Residual, SampledNorm
 from faststyle.training.measuring import Affine, Ruler
@@ -203,14 +203,20 @@ def write_quantized_graph(
             "picture can be exported in int8; choose fp16"
         )
     writer = GraphWriter(network, half_weights=True)
+    # What normalizes the picture itself is within no range before, and needs no bound.
+    least = {norm: spreads / SPREAD_MARGIN for norm, spreads in list(seen.spreads.items())[1:]}
     opening = open_graph(writer, network, form=form)
-    padded = opening.picture.size
+    context, padded = opening.context, opening.picture.size
+    given = None
+    if context is not None:
+        given = iter(describe(writer, network, context, form=form, least_spreads=least))
     width = writer.node("Slice", padded, writer.integers(1), writer.integers(2))
     quantizer = _Quantizer(
         writer,
         seen,
-        ruler=Ruler(writer, network, size=padded, named=opening.context is None),
-        given=_given(writer, network, opening, seen=seen, form=form),
+        ruler=Ruler(writer, network, size=padded, named=True),
+        least_spreads=least,
+        given=given,
         stem=network.layers[0],
         width=width,
     )
@@ -224,26 +230,6 @@ def write_quantized_graph(
     return close_graph(writer, network, opening, painted=painted, form=form, batch=1)
 
 
-def _given(
-    writer: GraphWriter,
-    network: TransformerNetwork,
-    opening: Opening,
-    *,
-    seen: Observations,
-    form: Form,
-) -> Iterator[Affine] | None:
-    """Measure the context, if the file takes one."""
-    if opening.context is None:
-        return None
-    least = _least_spreads(seen)
-    return iter(describe(writer, network, opening.context, form=form, least_spreads=least))
-
-
-def _least_spreads(seen: Observations) -> dict[SampledNorm, Tensor]:
-    # What normalizes the picture itself is within no range before, and needs no bound.
-    return {norm: spreads / SPREAD_MARGIN for norm, spreads in list(seen.spreads.items())[1:]}
-
-
 class _Quantizer:
     """Writes layers whose inputs and outputs are uint8."""
 
@@ -253,6 +239,7 @@ class _Quantizer:
         seen: Observations,
         *,
         ruler: Ruler,
+        least_spreads: Mapping[SampledNorm, Tensor],
         given: Iterator[Affine] | None,
         stem: nn.Module,
         width: str,
@@ -261,7 +248,7 @@ class _Quantizer:
         self.seen = seen
         self.ruler = ruler
         self.given = given
-        self.least_spreads = _least_spreads(seen)
+        self.least_spreads = least_spreads
         self.stem = stem
         self.width = width
 
