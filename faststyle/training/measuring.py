@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from torch import Tensor
 
@@ -39,37 +38,37 @@ class Ruler:
             named: whether what is measured is to have names that it can be shared by.
         """
         self.writer = writer
-        self.sampling = network.sampling
+        self.network = network
         self.named = named
         self.count = 0
         self.size = size
-        self.multiple = network.multiple
+        self._ends: dict[int, str] = {}
 
-    @cached_property
-    def ends(self) -> str:
-        """Row and column of features at which the picture ends."""
-        positions = self.writer.node("Div", self.size, self.writer.integers(self.multiple))
-        return self.writer.node("Sub", positions, self.writer.integers(self.sampling.margin))
+    def sample(self, features: str, *, layer: SampledNorm) -> str:
+        """Take the positions that a layer measures of features.
 
-    def sample(self, features: str) -> str:
-        """Take the positions that are measured."""
-        start, step = self.sampling.start, SAMPLE_STEP
-        return self._slice(features, start, self.ends, step=step)
+        A pooling of single positions leaves onnxruntime its own layout of them, which a slice
+        does not.
+        """
+        every = {"kernel_shape": [1, 1], "strides": [SAMPLE_STEP, SAMPLE_STEP]}
+        strided = self.writer.node("MaxPool", features, attributes=every)
+        return self.sample_of_strided(strided, layer=layer)
 
-    def sample_of_strided(self, features: str) -> str:
-        """Take them from features that were computed at every `SAMPLE_STEP`-th position only."""
-        start = self.sampling.start // SAMPLE_STEP
-        return self._slice(features, start, self._strided_ends, step=1)
+    def sample_of_strided(self, features: str, *, layer: SampledNorm) -> str:
+        """Take them from features of which every `SAMPLE_STEP`-th position alone was computed."""
+        stride = self.network.strides[layer]
+        start = self.network.sampling(stride=stride).start // SAMPLE_STEP
+        starts, axes = (self.writer.integers(*pair) for pair in ((start, start), PLANES))
+        return self.writer.node("Slice", features, starts, self._strided_ends(stride), axes)
 
-    @cached_property
-    def _strided_ends(self) -> str:
-        above = self.writer.node("Add", self.ends, self.writer.integers(SAMPLE_STEP - 1))
-        return self.writer.node("Div", above, self.writer.integers(SAMPLE_STEP))
-
-    def _slice(self, features: str, start: int, ends: str, *, step: int) -> str:
-        pairs = ((start, start), PLANES, (step, step))
-        starts, axes, steps = (self.writer.integers(*pair) for pair in pairs)
-        return self.writer.node("Slice", features, starts, ends, axes, steps)
+    def _strided_ends(self, stride: int) -> str:
+        """Row and column of such features at which the picture ends."""
+        if stride not in self._ends:
+            writer, margin = self.writer, self.network.sampling(stride=stride).margin
+            positions = writer.node("Div", self.size, writer.integers(stride))
+            ends = writer.node("Add", positions, writer.integers(SAMPLE_STEP - 1 - margin))
+            self._ends[stride] = writer.node("Div", ends, writer.integers(SAMPLE_STEP))
+        return self._ends[stride]
 
     def measure(
         self, layer: SampledNorm, sampled: str, *, least_spread: Tensor | None = None

@@ -1,6 +1,6 @@
 """Writing a network as an int8 ONNX graph, by ranges measured on photos.
 
-Normalization by a sample makes it cheap: a convolution is computed at every third position first,
+Normalization by a sample makes it cheap: a convolution is computed at some positions first,
 and what that says of all of them is a scale and a shift for each channel. The scale goes into the
 scales of the convolution's int8 weights, which are read when the model runs, and the shift is one
 addition. General tools quantize convolutions with
@@ -30,10 +30,10 @@ from faststyle.contract import NCHW_FLOAT
 from faststyle.errors import ExportError
 from faststyle.training import layers as blocks
 from faststyle.training.ends import Form, close_graph, from_levels, open_graph
-from faststyle.training.graph import BLOCK_WINDOW, DEFAULT_FORM, describe, window
+from faststyle.training.graph import BLOCK_WINDOW, DEFAULT_FORM, describe, enlarge, window
 from faststyle.training.layers import Enlarge, Residual, SampledNorm
 from faststyle.training.measuring import Affine, Ruler
-from faststyle.training.network import OUTPUT_UNITS, SAMPLE_STEP, TransformerNetwork
+from faststyle.training.network import OUTPUT_UNITS, SAMPLE_STEP, TransformerNetwork, factor
 from faststyle.training.writer import GraphWriter
 
 Layer = TypeVar("Layer", bound=nn.Module)
@@ -266,6 +266,9 @@ class _Quantizer:
                 changed = self.write_all(list(layer), x)
                 activation = _take(remaining, nn.ReLU)
                 return self.add(self.joined(x), changed, self.seen.outputs[activation or layer])
+            case nn.Upsample():
+                enlarged = enlarge(self.writer, layer, x.name)
+                return replace(x, name=enlarged, stride=x.stride // factor(layer))
             case Enlarge():
                 levels = Range(0, OUTPUT_UNITS)
                 return self.convolve(x, *layer.by_pixel(), attributes=BLOCK_WINDOW, output=levels)
@@ -324,7 +327,7 @@ class _Quantizer:
             output = self.seen.outputs[layer]
             value = self.convolve(x, layer.weight, None, attributes=attributes, output=output)
             sampled = self.dequantize(value)
-        sampled = self.ruler.sample_of_strided(sampled)
+        sampled = self.ruler.sample_of_strided(sampled, layer=layer)
         return self.ruler.measure(norm, sampled, least_spread=self.least_spreads.get(norm))
 
     def _twice(self, by_channel: str) -> str:
