@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from torch import nn
 
 from faststyle.training.network import (
-    MARGIN,
     PRESETS,
     Preset,
     TransformerNetwork,
@@ -53,8 +52,8 @@ def _broad(width: int) -> list[nn.Module]:
 
 def _design(name: str, body: Body) -> Preset:
     def build(width: int) -> TransformerNetwork:
-        layers = [*stem(width), *body(width), painting_head(width, factor=4)]
-        return TransformerNetwork(layers, preset=name, width=width, margin=MARGIN)
+        layers = [*stem(width), *body(width), *painting_head(width, factor=4)]
+        return TransformerNetwork(layers, preset=name, width=width)
 
     return Preset(build, 32)
 

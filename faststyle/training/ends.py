@@ -51,11 +51,11 @@ class Form:
     """Whether it takes another picture to measure, if the network can."""
 
 
-class Framed(NamedTuple):
+class Filled(NamedTuple):
     """A picture as the layers run on it."""
 
     planes: str
-    """N×3×H×W with its margin, uint8 or float32 in [0, 1]."""
+    """N×3×H×W of a size that they can run on, uint8 or float32 in [0, 1]."""
     size: str
     """Height and width of that."""
 
@@ -68,14 +68,14 @@ class Opening:
     """Names of the graph's inputs."""
     size: str
     """Height and width of the picture."""
-    picture: Framed
+    picture: Filled
     """The picture."""
-    context: Framed | None
+    context: Filled | None
     """What is measured in its place, if the file takes such a picture."""
 
 
 def open_graph(writer: GraphWriter, network: TransformerNetwork, *, form: Form) -> Opening:
-    """Write what comes before a network's layers: padding.
+    """Write what comes before a network's layers.
 
     Args:
         writer: to write to.
@@ -84,12 +84,12 @@ def open_graph(writer: GraphWriter, network: TransformerNetwork, *, form: Form) 
     """
     planes = _planes(writer, INPUT, form=form)
     size = _size(writer, planes) if form.size is None else writer.integers(*form.size)
-    picture = _frame(writer, network, planes, size=size)
+    picture = _fill(writer, network, planes, size=size)
     if not (network.takes_context and form.context_input):
         return Opening((INPUT,), size, picture, None)
     planes = _planes(writer, CONTEXT, form=form)
     context_size = _size(writer, planes) if form.size is None else size
-    context = _frame(writer, network, planes, size=context_size)
+    context = _fill(writer, network, planes, size=context_size)
     return Opening((INPUT, CONTEXT), size, picture, context)
 
 
@@ -116,15 +116,13 @@ def close_graph(
         picture = _interleave(writer, network, painted, padded=opening.picture.size)
     else:
         picture = _spread(writer, network, painted)
-    start = writer.integers(network.margin, network.margin)
-    end = writer.node("Add", opening.size, start) if network.margin else opening.size
-    axes = writer.integers(*SIDES[form.layout])
+    start, axes = writer.integers(0, 0), writer.integers(*SIDES[form.layout])
     inputs = opening.inputs
     if form.controls:
         inputs = (*inputs, STRENGTH, KEEP_COLORS)
-        _control(writer, writer.node("Slice", picture, start, end, axes), form=form)
+        _control(writer, writer.node("Slice", picture, start, opening.size, axes), form=form)
     else:
-        writer.node("Slice", picture, start, end, axes, output=OUTPUT)
+        writer.node("Slice", picture, start, opening.size, axes, output=OUTPUT)
     return _model(writer, inputs, form=form, batch=batch if form.size is None else 1)
 
 
@@ -171,25 +169,13 @@ def _round_up(writer: GraphWriter, values: str, step: str) -> str:
     return writer.node("Div", above, step)
 
 
-def _frame(writer: GraphWriter, network: TransformerNetwork, planes: str, *, size: str) -> Framed:
-    """Pad as the network does."""
-    filled, target = _fill(writer, network, planes, size=size)
-    if not network.margin:
-        return Framed(filled, target)
-    both = writer.integers(0, 0, network.margin, network.margin)
-    pads = writer.node("Concat", both, both, attributes={"axis": 0})
-    framed = writer.node("Pad", filled, pads, attributes={"mode": "reflect"})
-    return Framed(framed, writer.node("Add", target, writer.integers(2 * network.margin)))
-
-
-def _fill(
-    writer: GraphWriter, network: TransformerNetwork, planes: str, *, size: str
-) -> tuple[str, str]:
-    """Repeat the last row and column up to a size that the layers can run on; return that too."""
+def _fill(writer: GraphWriter, network: TransformerNetwork, planes: str, *, size: str) -> Filled:
+    """Repeat the last row and column up to a size that the layers can run on."""
     enough = writer.node("Max", size, writer.integers(network.smallest_side))
     step = writer.integers(network.multiple)
     target = writer.node("Mul", _round_up(writer, enough, step), step)
-    return _pad_end(writer, planes, writer.node("Sub", target, size)), target
+    filled = _pad_end(writer, planes, writer.node("Sub", target, size))
+    return Filled(filled, target)
 
 
 def _pad_end(writer: GraphWriter, planes: str, missing: str) -> str:

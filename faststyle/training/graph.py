@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from faststyle.errors import ExportError
 from faststyle.training.ends import (
+    Filled,
     Form,
-    Framed,
     Opening,
     as_painted,
     close_graph,
@@ -32,7 +32,7 @@ from faststyle.training.writer import GraphWriter
 
 DEFAULT_FORM = Form()
 
-BLOCK_WINDOW = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
+BLOCK_WINDOW = {"kernel_shape": [3, 3]}
 """Attributes of the convolution of an `Enlarge`."""
 
 UPSAMPLING = {
@@ -66,9 +66,8 @@ def write_graph(
     writer = GraphWriter(network, half=half)
     opening = open_graph(writer, network, form=form)
     normalize = _normalizer(writer, network, opening, form=form)
-    images = writer.floats(in_range(writer, opening.picture.planes, form=form))
     *layers, last = network.layers
-    x = _write_all(writer, layers, images, normalize)
+    x = _write_all(writer, *_begin(writer, layers, opening.picture.planes, form=form), normalize)
     if isinstance(last, Enlarge):
         stylized = _blocks(writer, last, x)  # put in their places by `close_graph`
     else:
@@ -84,14 +83,14 @@ def _normalizer(
     if opening.context is not None:
         given = iter(describe(writer, network, opening.context, form=form))
         return lambda _, x: _apply(writer, next(given), x)
-    ruler = Ruler(writer, network, size=opening.picture.size, named=True)
+    ruler = Ruler(writer, named=True)
     return lambda layer, x: _apply(writer, _measure(ruler, layer, x), x)
 
 
 def describe(
     writer: GraphWriter,
     network: TransformerNetwork,
-    context: Framed,
+    context: Filled,
     *,
     form: Form,
     least_spreads: Mapping[SampledNorm, Tensor] = NO_SPREADS,
@@ -105,15 +104,15 @@ def describe(
         form: what the file takes.
         least_spreads: the smallest standard deviations to divide by, float C×1×1, if any.
     """
-    ruler = Ruler(writer, network, size=context.size, named=False)
+    ruler = Ruler(writer, named=False)
     affines: list[Affine] = []
 
     def normalize(layer: SampledNorm, x: str) -> str:
         affines.append(_measure(ruler, layer, x, least_spread=least_spreads.get(layer)))
         return _apply(writer, affines[-1], x)
 
-    images = writer.floats(in_range(writer, context.planes, form=form))
-    _write_all(writer, list(network.layers)[:-1], images, normalize)
+    layers = list(network.layers)[:-1]
+    _write_all(writer, *_begin(writer, layers, context.planes, form=form), normalize)
     # What comes after the last statistics leads nowhere.
     used = affines[-1].scale, affines[-1].shift
     while not set(writer.nodes[-1].output) & set(used):
@@ -124,13 +123,25 @@ def describe(
 def _measure(
     ruler: Ruler, layer: SampledNorm, x: str, *, least_spread: Tensor | None = None
 ) -> Affine:
-    sampled = ruler.writer.float32(ruler.sample(x, layer=layer))
+    sampled = ruler.writer.float32(ruler.sample(x))
     return ruler.measure(layer, sampled, least_spread=least_spread)
 
 
 def _apply(writer: GraphWriter, affine: Affine, x: str) -> str:
     scale, shift = writer.floats(affine.scale), writer.floats(affine.shift)
     return writer.node("Add", writer.node("Mul", x, scale), shift)
+
+
+def _begin(
+    writer: GraphWriter, layers: Sequence[nn.Module], planes: str, *, form: Form
+) -> tuple[Sequence[nn.Module], str]:
+    """Turn a picture into floats, and return the layers that are left to write, and it.
+
+    Padding comes before, as bytes are less to copy.
+    """
+    if layers and isinstance(layers[0], nn.ReflectionPad2d):
+        planes, layers = reflect(writer, layers[0], planes), layers[1:]
+    return layers, writer.floats(in_range(writer, planes, form=form))
 
 
 def _write_all(
@@ -148,7 +159,7 @@ def _write(writer: GraphWriter, layer: nn.Module, x: str, normalize: Normalize) 
         case SampledNorm():
             return normalize(layer, x)
         case nn.ReflectionPad2d():
-            return _reflect(writer, x, sides=layer.padding)
+            return reflect(writer, layer, x)
         case nn.Conv2d() if layer.padding_mode == "zeros" and isinstance(layer.padding, tuple):
             return _convolve(writer, layer, x)
         case Enlarge():
@@ -175,9 +186,9 @@ def enlarge(writer: GraphWriter, layer: nn.Upsample, x: str) -> str:
     return writer.node("Resize", x, "", scales, attributes=UPSAMPLING[layer.mode])
 
 
-def _reflect(writer: GraphWriter, x: str, *, sides: Sequence[int]) -> str:
-    """Reflect borders; sides as many pixels as one another, at left, right, top and bottom."""
-    left, right, top, bottom = sides
+def reflect(writer: GraphWriter, layer: nn.ReflectionPad2d, x: str) -> str:
+    """Write a reflection of the borders of features of any type."""
+    left, right, top, bottom = layer.padding
     pads = writer.integers(0, 0, top, left, 0, 0, bottom, right)
     return writer.node("Pad", x, pads, attributes={"mode": "reflect"})
 

@@ -135,12 +135,9 @@ class Enlarge(nn.Module):
         return kernels, self.bias.repeat(self.factor**2)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Turn N×in×H×W into N×out×(factor·H)×(factor·W)."""
+        """Turn N×in×(H+2)×(W+2) into N×out×(factor·H)×(factor·W)."""
         enlarged = functional.conv2d(
-            features,
-            self.kernels().flatten(0, 1),
-            self.bias.repeat_interleave(self.factor**2),
-            padding=1,
+            features, self.kernels().flatten(0, 1), self.bias.repeat_interleave(self.factor**2)
         )
         return functional.pixel_shuffle(enlarged, self.factor)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from faststyle.contract import MEASURED, STATISTICS
 from faststyle.training.layers import SampledNorm
-from faststyle.training.network import SAMPLE_STEP, TransformerNetwork
+from faststyle.training.network import SAMPLE_STEP
 from faststyle.training.writer import GraphWriter
 
 PLANES = (2, 3)
@@ -24,51 +24,27 @@ class Affine:
 
 
 class Ruler:
-    """Measures features of one framed picture, layer after layer."""
+    """Measures features of one picture, layer after layer."""
 
-    def __init__(
-        self, writer: GraphWriter, network: TransformerNetwork, *, size: str, named: bool
-    ) -> None:
+    def __init__(self, writer: GraphWriter, *, named: bool) -> None:
         """Begin.
 
         Args:
             writer: to write to.
-            network: to be written.
-            size: height and width of the framed picture.
             named: whether what is measured is to have names that it can be shared by.
         """
         self.writer = writer
-        self.network = network
         self.named = named
         self.count = 0
-        self.size = size
-        self._ends: dict[int, str] = {}
 
-    def sample(self, features: str, *, layer: SampledNorm) -> str:
-        """Take the positions that a layer measures of features.
+    def sample(self, features: str) -> str:
+        """Take the positions that are measured, those that a larger stride would give.
 
         A pooling of single positions leaves onnxruntime its own layout of them, which a slice
         does not.
         """
         every = {"kernel_shape": [1, 1], "strides": [SAMPLE_STEP, SAMPLE_STEP]}
-        strided = self.writer.node("MaxPool", features, attributes=every)
-        return self.sample_of_strided(strided, layer=layer)
-
-    def sample_of_strided(self, features: str, *, layer: SampledNorm) -> str:
-        """Take them from features of which every `SAMPLE_STEP`-th position alone was computed."""
-        stride = self.network.strides[layer]
-        start = self.network.sampling(stride=stride).start // SAMPLE_STEP
-        starts, axes = (self.writer.integers(*pair) for pair in ((start, start), PLANES))
-        return self.writer.node("Slice", features, starts, self._strided_ends(stride), axes)
-
-    def _strided_ends(self, stride: int) -> str:
-        """Row and column of such features at which the picture ends."""
-        if stride not in self._ends:
-            writer, margin = self.writer, self.network.sampling(stride=stride).margin
-            positions = writer.node("Div", self.size, writer.integers(stride))
-            ends = writer.node("Add", positions, writer.integers(SAMPLE_STEP - 1 - margin))
-            self._ends[stride] = writer.node("Div", ends, writer.integers(SAMPLE_STEP))
-        return self._ends[stride]
+        return self.writer.node("MaxPool", features, attributes=every)
 
     def measure(
         self, layer: SampledNorm, sampled: str, *, least_spread: Tensor | None = None

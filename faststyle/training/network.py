@@ -14,10 +14,9 @@ from faststyle.errors import ConfigError
 from faststyle.training.layers import Affine, Enlarge, InstanceNorm, Residual, SampledNorm
 
 MINIMUM_SIDE = 8
-"""Smallest height and width the layers run on, in pixels.
+"""Smallest height and width the layers run on, in pixels, if reflection padding needs no more.
 
-Reflection padding needs more positions than it reflects, and instance normalization
-needs more than one position at a quarter of the resolution.
+Instance normalization needs more than one position at a quarter of the resolution.
 """
 
 OUTPUT_UNITS = 16
@@ -27,44 +26,10 @@ That convolution sums hundreds of inputs, so if its unit were the whole range, o
 Adam could move every pixel by half of it. pytorch/examples has 255 units, which start slowly.
 """
 
-MARGIN = 40
-"""Margin of networks whose convolutions pad with zeros, in pixels.
-
-What is beyond it reaches the picture, but changes it by less than can be seen.
-"""
-
-TRAINING_MARGIN = 16
-"""Margin in training, in pixels: enough for zeros beyond it to change next to nothing."""
-
-MARGIN_SHIFT = 8
-"""By how much more margins are in training, in pixels, on both sides together."""
-
 SAMPLE_STEP = 2
 """Every how many positions are measured, down and across."""
 
 Normalize = Callable[[SampledNorm, Tensor], Tensor]
-
-
-class Sampling(NamedTuple):
-    """Which positions of features are measured: every second one of the picture, down and across.
-
-    Convolutions of a stride give these from the first position of the framed picture on.
-    """
-
-    margin: int
-    """Positions on each side that are not of the picture."""
-
-    @property
-    def start(self) -> int:
-        """The first position, a multiple of `SAMPLE_STEP`."""
-        return math.ceil(self.margin / SAMPLE_STEP) * SAMPLE_STEP
-
-    def __call__(self, features: Tensor) -> Tensor:
-        """Return N×C×h×w of features N×C×H×W of a framed picture."""
-        rows, columns = (
-            slice(self.start, side - self.margin, SAMPLE_STEP) for side in features.shape[-2:]
-        )
-        return features[..., rows, columns]
 
 
 class TransformerNetwork(nn.Module):
@@ -74,30 +39,25 @@ class TransformerNetwork(nn.Module):
     ONNX, so every preset is exported by the same code.
 
     What `SampledNorm` layers measure may be measured on another picture, the context. In training
-    mode they measure all of the picture and not a sample, and where the picture lies in its margin
-    is drawn from torch's global generator.
+    mode they measure all of the picture and not a sample.
 
     Attributes:
         preset: name the network was built by.
         width: channels that the preset was built with.
         multiple: height and width the layers need to be divisible by, in pixels.
-        margin: pixels reflected around the picture before the layers run, and cut off after.
         normalization: what the network normalizes by; ``"instance"`` means statistics of the
             whole picture, ``"sampled"`` those of a sample of it, or of another picture.
         strides: how many pixels the positions of what each layer gives are apart.
     """
 
-    def __init__(
-        self, layers: Sequence[nn.Module], *, preset: str, width: int, margin: int = 0
-    ) -> None:
+    def __init__(self, layers: Sequence[nn.Module], *, preset: str, width: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.preset = preset
         self.width = width
         self.strides = dict(_strides(self.layers))
         self.multiple = max(self.strides.values())
-        self.margin = margin
-        self.smallest_side = max(MINIMUM_SIDE, self.margin + 1)
+        self.smallest_side = _smallest_side(self.layers)
         self.normalization = _normalization(self.layers)
 
     @property
@@ -145,25 +105,8 @@ class TransformerNetwork(nn.Module):
         self._repaint(context, None, found=affines)
         return affines
 
-    def sampling(self, *, stride: int) -> Sampling:
-        """Tell which positions of a framed picture's features, ``stride`` pixels apart, count."""
-        return Sampling(self.margin // stride)
-
-    def framed(self, images: Tensor) -> Tensor:
-        """Pad pictures, float N×3×H×W, to what the layers run on.
-
-        The last row and column are repeated up to a size that fits, then margins reflected.
-        """
-        return self._framed(images, top=self.margin, left=self.margin, both=2 * self.margin)
-
-    def _framed(self, images: Tensor, *, top: int, left: int, both: int) -> Tensor:
-        images = self._filled(images)
-        if not both:
-            return images
-        return functional.pad(images, (left, both - left, top, both - top), mode="reflect")
-
-    def _filled(self, images: Tensor) -> Tensor:
-        """Repeat the last row and column of pictures up to a size that the layers can run on."""
+    def filled(self, images: Tensor) -> Tensor:
+        """Repeat the last row and column of N×3×H×W up to a size that the layers can run on."""
         lacking = [
             math.ceil(max(side, self.smallest_side) / self.multiple) * self.multiple - side
             for side in images.shape[-2:]
@@ -177,31 +120,20 @@ class TransformerNetwork(nn.Module):
     ) -> Tensor:
         """Repaint pictures, normalized by what is given or found."""
         height, width = images.shape[-2:]
-        top, left, both = self.margin, self.margin, 2 * self.margin
-        if self.training and self.margin:
-            # Else it learns where the zeros are, which is elsewhere in pictures of other sizes.
-            top, left = (TRAINING_MARGIN + _draw(MARGIN_SHIFT + 1) for _ in range(2))
-            both = 2 * TRAINING_MARGIN + MARGIN_SHIFT
-        framed = self._framed(images, top=top, left=left, both=both)
         given = None if affines is None else iter(affines)
 
         def normalize(layer: SampledNorm, features: Tensor) -> Tensor:
-            if given is not None:
-                affine = next(given)
-            else:
-                affine = layer.measure(sample(features, stride=self.strides[layer]))
+            affine = next(given) if given is not None else layer.measure(self._sample(features))
             if found is not None:
                 found.append(affine)
             return affine(features)
 
-        def sample(features: Tensor, *, stride: int) -> Tensor:
-            if not self.training:
-                return self.sampling(stride=stride)(features)
-            cut = TRAINING_MARGIN // stride
-            return features[..., cut:-cut, cut:-cut]
+        stylized = _walk(self.layers, self.filled(images), normalize)
+        return stylized[..., :height, :width] / OUTPUT_UNITS
 
-        stylized = _walk(self.layers, framed, normalize)
-        return stylized[..., top : top + height, left : left + width] / OUTPUT_UNITS
+    def _sample(self, features: Tensor) -> Tensor:
+        """Return what is measured of features: those that a larger stride would give."""
+        return features if self.training else features[..., ::SAMPLE_STEP, ::SAMPLE_STEP]
 
 
 def _walk(layers: Iterable[nn.Module], features: Tensor, normalize: Normalize) -> Tensor:
@@ -213,10 +145,6 @@ def _walk(layers: Iterable[nn.Module], features: Tensor, normalize: Normalize) -
         else:
             features = layer(features)
     return features
-
-
-def _draw(count: int) -> int:
-    return int(torch.randint(count, ()))
 
 
 def _convolution(
@@ -292,30 +220,25 @@ def johnson(width: int) -> TransformerNetwork:
 def stem(channels: int) -> list[nn.Module]:
     """Build the first layers of a network that works at a quarter of the resolution."""
     return [
-        nn.Conv2d(3, channels, 8, 4, padding=2, bias=False),
+        nn.ReflectionPad2d(2),
+        nn.Conv2d(3, channels, 8, 4, bias=False),
         SampledNorm(channels),
         nn.ReLU(inplace=True),
     ]
 
 
 def sampled_residual(channels: int) -> Residual:
-    """Build a residual block of a network that works at a quarter of the resolution."""
+    """Build a residual block that is padded once for both of its convolutions."""
     return Residual(
         [
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.ReflectionPad2d(2),
+            nn.Conv2d(channels, channels, 3, bias=False),
             SampledNorm(channels),
             nn.ReLU(inplace=True),
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.Conv2d(channels, channels, 3, bias=False),
             SampledNorm(channels),
         ]
     )
-
-
-def painting_head(channels: int, *, factor: int) -> Enlarge:
-    """Build the last layer of a network that paints blocks of factor×factor pixels."""
-    layer = Enlarge(channels, 3, factor=factor)
-    nn.init.constant_(layer.bias, OUTPUT_UNITS / 2)  # training starts from grey
-    return layer
 
 
 def deeper(channels: int, *, inner: int, blocks: int) -> Residual:
@@ -333,6 +256,13 @@ def deeper(channels: int, *, inner: int, blocks: int) -> Residual:
             nn.Upsample(scale_factor=2, mode="bilinear"),
         ]
     )
+
+
+def painting_head(channels: int, *, factor: int) -> list[nn.Module]:
+    """Build the last layers of a network that paints blocks of factor×factor pixels."""
+    layer = Enlarge(channels, 3, factor=factor)
+    nn.init.constant_(layer.bias, OUTPUT_UNITS / 2)  # training starts from grey
+    return [nn.ReflectionPad2d(1), layer]
 
 
 def fast(width: int) -> TransformerNetwork:
@@ -359,11 +289,10 @@ def _small(width: int, *, preset: str, blocks: int) -> TransformerNetwork:
             *stem(width),
             deeper(width, inner=2 * width, blocks=blocks),
             sampled_residual(width),
-            painting_head(width, factor=4),
+            *painting_head(width, factor=4),
         ],
         preset=preset,
         width=width,
-        margin=MARGIN,
     )
 
 
@@ -427,6 +356,13 @@ def _strides(layers: Iterable[nn.Module], *, stride: int = 1) -> Iterator[tuple[
         yield layer, stride
 
 
+def _smallest_side(layers: Iterable[nn.Module]) -> int:
+    """Return the smallest side on which each reflection has more positions than it repeats."""
+    strides = dict(_strides(layers))
+    pads = (each for each in strides if isinstance(each, nn.ReflectionPad2d))
+    return max([MINIMUM_SIDE, *((each.padding[0] + 1) * strides[each] for each in pads)])
+
+
 def factor(layer: nn.Upsample) -> int:
     """Return how many times as high and wide a layer makes features."""
     return int(layer.scale_factor)  # type: ignore[arg-type]
@@ -442,7 +378,7 @@ def _reach(layers: nn.Module, pixel: int) -> tuple[int, int]:
         elif isinstance(layer, nn.ReflectionPad2d):
             low, high = low - layer.padding[0], high - layer.padding[0]
         elif isinstance(layer, Enlarge):
-            low, high = low // layer.factor - 1, high // layer.factor + 1
+            low, high = low // layer.factor, high // layer.factor + 2
         elif isinstance(layer, nn.Upsample):
             # Linear interpolation looks at the two that are nearest.
             further = int(layer.mode == "bilinear")

@@ -30,7 +30,7 @@ from faststyle.contract import NCHW_FLOAT
 from faststyle.errors import ExportError
 from faststyle.training import layers as blocks
 from faststyle.training.ends import Form, close_graph, from_levels, open_graph
-from faststyle.training.graph import BLOCK_WINDOW, DEFAULT_FORM, describe, enlarge, window
+from faststyle.training.graph import BLOCK_WINDOW, DEFAULT_FORM, describe, enlarge, reflect, window
 from faststyle.training.layers import Enlarge, Residual, SampledNorm
 from faststyle.training.measuring import Affine, Ruler
 from faststyle.training.network import OUTPUT_UNITS, SAMPLE_STEP, TransformerNetwork, factor
@@ -134,7 +134,7 @@ def observe(network: TransformerNetwork, photos: Sequence[Tensor]) -> Observatio
             shifts = [affine.shift + affine.scale * centre for affine in by_photo]
             seen.shifts[norm] = _range(SHIFT_MARGIN * torch.cat(shifts), tail=0.0)
         for photo, each in zip(photos, affines, strict=True):
-            _watch(network.layers, network.framed(photo), iter(each), samples)
+            _watch(network.layers, network.filled(photo), iter(each), samples)
     seen.outputs = {layer: _range(torch.cat(values)) for layer, values in samples.outputs.items()}
     seen.scaled = {norm: _range(torch.cat(values)) for norm, values in samples.scaled.items()}
     return seen
@@ -177,6 +177,8 @@ class _Value:
     range: Range
     stride: int
     """Pixels of the picture from one position to the next."""
+    more: int = 0
+    """How many positions more there are, down and across, than that makes."""
     parts: tuple[float, ...] = (1.0,)
     """What to multiply equal groups of the channels with; the value is the sum of them."""
 
@@ -206,25 +208,25 @@ def write_quantized_graph(
     # What normalizes the picture itself is within no range before, and needs no bound.
     least = {norm: spreads / SPREAD_MARGIN for norm, spreads in list(seen.spreads.items())[1:]}
     opening = open_graph(writer, network, form=form)
-    context, padded = opening.context, opening.picture.size
+    context, filled = opening.context, opening.picture
     given = None
     if context is not None:
         given = iter(describe(writer, network, context, form=form, least_spreads=least))
-    width = writer.node("Slice", padded, writer.integers(1), writer.integers(2))
+    width = writer.node("Slice", filled.size, writer.integers(1), writer.integers(2))
     quantizer = _Quantizer(
         writer,
         seen,
-        ruler=Ruler(writer, network, size=padded, named=True),
+        ruler=Ruler(writer, named=True),
         least_spreads=least,
         given=given,
-        stem=network.layers[0],
+        stem=next(each for each in network.layers if isinstance(each, nn.Conv2d)),
         width=width,
     )
     picture = Range(0, 1)
-    framed = opening.picture.planes
+    planes = filled.planes
     if form.layout == NCHW_FLOAT:
-        framed = quantizer.quantize(framed, picture)
-    painted = quantizer.write_all(list(network.layers), _Value(framed, picture, 1)).name
+        planes = quantizer.quantize(planes, picture)
+    painted = quantizer.write_all(list(network.layers), _Value(planes, picture, 1)).name
     if form.layout == NCHW_FLOAT:
         painted = from_levels(writer, painted)
     return close_graph(writer, network, opening, painted=painted, form=form, batch=1)
@@ -266,6 +268,9 @@ class _Quantizer:
                 changed = self.write_all(list(layer), x)
                 activation = _take(remaining, nn.ReLU)
                 return self.add(self.joined(x), changed, self.seen.outputs[activation or layer])
+            case nn.ReflectionPad2d():
+                padded = reflect(self.writer, layer, x.name)
+                return replace(x, name=padded, more=x.more + 2 * layer.padding[0])
             case nn.Upsample():
                 enlarged = enlarge(self.writer, layer, x.name)
                 return replace(x, name=enlarged, stride=x.stride // factor(layer))
@@ -327,7 +332,6 @@ class _Quantizer:
             output = self.seen.outputs[layer]
             value = self.convolve(x, layer.weight, None, attributes=attributes, output=output)
             sampled = self.dequantize(value)
-        sampled = self.ruler.sample_of_strided(sampled, layer=layer)
         return self.ruler.measure(norm, sampled, least_spread=self.least_spreads.get(norm))
 
     def _twice(self, by_channel: str) -> str:
@@ -380,11 +384,12 @@ class _Quantizer:
         last = writer.node("Reshape", shift, writer.integers(1, 1, 1, -1))
         quantized = self.quantize(last, self.seen.shifts[norm])
         width = writer.node("Div", self.width, writer.integers(like.stride))
+        width = writer.node("Add", width, writer.integers(like.more))
         one = writer.integers(1)
         shape = writer.node("Concat", one, one, width, one, attributes={"axis": 0})
         row = writer.node("Expand", quantized, shape)
         planes = writer.node("Transpose", row, attributes={"perm": [0, 3, 1, 2]})
-        return _Value(planes, self.seen.shifts[norm], like.stride)
+        return replace(like, name=planes, range=self.seen.shifts[norm])
 
     def convolve(
         self,
@@ -429,8 +434,9 @@ class _Quantizer:
             biases,
             attributes=attributes,
         )
-        (stride, _) = attributes.get("strides", (1, 1))
-        return _Value(name, output, x.stride * stride)
+        stride, _ = attributes.get("strides", (1, 1))
+        kernel, _ = attributes["kernel_shape"]
+        return _Value(name, output, x.stride * stride, (x.more - kernel) // stride + 1)
 
     def _bias(self, bias: str, x: _Value, weight_scale: str) -> tuple[str, str]:
         """Round a bias to int32; return the scale of weights that it can be told in, and it."""
@@ -445,7 +451,7 @@ class _Quantizer:
 
     def add(self, x: _Value, y: _Value, output: Range) -> _Value:
         total = self.writer.node("Add", self.dequantize(x), self.dequantize(y))
-        return _Value(self.quantize(total, output), output, x.stride)
+        return replace(x, name=self.quantize(total, output), range=output)
 
     def quantize(self, x: str, output: Range) -> str:
         return self.writer.node("QuantizeLinear", x, *self._constants(output))

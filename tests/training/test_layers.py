@@ -48,13 +48,13 @@ def test_kernels_that_draw_no_grid_stay_as_they_are(enlarge: Enlarge) -> None:
 
 
 def test_each_pixel_of_a_block_has_a_texture_of_its_own(enlarge: Enlarge) -> None:
-    features = torch.randn(1, 5, 6, 7)
+    features = torch.randn(1, 5, 8, 9)
     before = enlarge(features)
     with torch.no_grad():
         enlarge.weight.view(3, enlarge.factor, enlarge.factor, 5, 3, 3)[1, 0, 1, 2] += BEND
     changed = enlarge(features) - before
     expected = torch.zeros_like(changed)
-    response = functional.conv2d(features[:, 2:3], BEND[None, None], padding=1)
+    response = functional.conv2d(features[:, 2:3], BEND[None, None])
     expected[:, 1, :: enlarge.factor, 1 :: enlarge.factor] = response[:, 0]
     assert torch.allclose(changed, expected, atol=1e-4)
 
@@ -64,8 +64,8 @@ def test_the_first_weights_interpolate_smoothly(factor: int) -> None:
     """A point becomes a quadratic B-spline in every colour, stronger or weaker."""
     torch.manual_seed(0)
     layer = Enlarge(5, 3, factor=factor)
-    features = torch.zeros(1, 5, 5, 5)
-    features[0, 3, 2, 2] = 1
+    features = torch.zeros(1, 5, 7, 7)
+    features[0, 3, 3, 3] = 1
     distances = ((torch.arange(5 * factor) + 0.5) / factor - 2.5).abs()
     near, far = 0.75 - distances**2, (1.5 - distances).clamp(min=0) ** 2 / 2
     spline = torch.where(distances < 0.5, near, far)
