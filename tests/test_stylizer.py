@@ -108,10 +108,10 @@ def with_context(fast_models: Mapping[str, Path]) -> faststyle.Stylizer:
 def test_a_tile_with_its_halo_is_a_piece_of_the_whole(
     fast_models: Mapping[str, Path], with_context: faststyle.Stylizer
 ) -> None:
-    photo = blotches(280, 300)
+    photo = blotches(288, 320)
     inside = faststyle.load(fast_models["fp32"], device="cpu", threads=1)
-    halo, multiple = inside.card.halo, inside.card.multiple
-    (top, left), side = (20 * multiple, 25 * multiple), 10 * multiple
+    halo = inside.card.halo
+    (top, left), side = (96, 120), 80
     assert halo <= min(top, left)
     tile = photo[top - halo : top + side + halo, left - halo : left + side + halo]
     painted = with_context(tile, context=photo)[halo:-halo, halo:-halo].astype(int)
@@ -172,7 +172,7 @@ def test_a_part_is_painted_by_the_statistics_of_the_whole(
     whole = stylizer(photo).astype(int)
     halo, most = brush.halo, 1 if name == "fp32" else 4
     assert np.abs(brush.paint(photo, Place(0, 0)) - whole).max() <= most
-    top, left = 80, 60
+    top, left = 80, 72
     part = photo[top - halo : top + 40 + halo, left - halo : left + 64 + halo]
     painted = brush.paint(part, Place(left - halo, top - halo))[halo:-halo, halo:-halo]
     expected = whole[top : top + 40, left : left + 64]

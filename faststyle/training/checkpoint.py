@@ -33,8 +33,6 @@ class Checkpoint:
     """State of the optimizer."""
     fingerprints: dict[str, str]
     """What the run learns from: `faststyle.training.fingerprints.fingerprints`."""
-    random: dict[str, Tensor]
-    """States of torch's random generators by device type."""
     validations: list[float]
     """Total losses on the photos kept aside, oldest first."""
     lowest: float
@@ -65,7 +63,6 @@ _TYPES = {
     "network": dict,
     "optimizer": dict,
     "fingerprints": dict,
-    "random": dict,
     "validations": list,
     "lowest": float,
     "seconds": float,

@@ -271,24 +271,24 @@ def fast(width: int) -> TransformerNetwork:
     Args:
         width: channels at a quarter; multiples of 16 suit processors.
     """
-    return _small(width, preset="fast", blocks=2)
+    return _small(width, preset="fast", deep_blocks=2, blocks=1)
 
 
 def quality(width: int) -> TransformerNetwork:
-    """Build a network like `fast` with more channels and another block.
+    """Build a network like `fast` with twice the blocks, and usually twice the channels.
 
     Args:
         width: channels at a quarter; multiples of 16 suit processors.
     """
-    return _small(width, preset="quality", blocks=3)
+    return _small(width, preset="quality", deep_blocks=4, blocks=2)
 
 
-def _small(width: int, *, preset: str, blocks: int) -> TransformerNetwork:
+def _small(width: int, *, preset: str, deep_blocks: int, blocks: int) -> TransformerNetwork:
     return TransformerNetwork(
         [
             *stem(width),
-            deeper(width, inner=2 * width, blocks=blocks),
-            sampled_residual(width),
+            deeper(width, inner=2 * width, blocks=deep_blocks),
+            *(sampled_residual(width) for _ in range(blocks)),
             *painting_head(width, factor=4),
         ],
         preset=preset,

@@ -92,7 +92,6 @@ class Trainer:
         self.step = checkpoint.step
         try:
             self.optimizer.load_state_dict(checkpoint.optimizer)
-            _set_random(checkpoint.random)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(
                 "the checkpoint's optimizer state does not fit; it was changed or is damaged"
@@ -153,7 +152,6 @@ class Trainer:
             network=self.network.state_dict(),
             optimizer=self.optimizer.state_dict(),
             fingerprints=fingerprints,
-            random=_get_random(),
             validations=validations,
             lowest=lowest,
             seconds=seconds,
@@ -195,16 +193,3 @@ def configured_loss(
         total_variation_weight=config.total_variation_weight,
         grid_weight=config.grid_weight,
     )
-
-
-def _get_random() -> dict[str, Tensor]:
-    states = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["cuda"] = torch.cuda.get_rng_state()
-    return states
-
-
-def _set_random(states: dict[str, Tensor]) -> None:
-    torch.set_rng_state(states["cpu"])
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"])

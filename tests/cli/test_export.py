@@ -35,7 +35,6 @@ def checkpoint(network: TransformerNetwork, tmp_path: Path) -> Path:
         network=network.state_dict(),
         optimizer={"state": {}, "param_groups": []},
         fingerprints={},
-        random={"cpu": torch.get_rng_state()},
         validations=[],
         lowest=1.0,
         seconds=1.5,

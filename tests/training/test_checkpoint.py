@@ -22,7 +22,6 @@ def checkpoint() -> Checkpoint:
         network=build_network(preset="fast", width=2).state_dict(),
         optimizer={"state": {}, "param_groups": []},
         fingerprints={"content": "abc"},
-        random={"cpu": torch.get_rng_state()},
         validations=[2.0],
         lowest=1.0,
         seconds=1.5,

@@ -60,7 +60,7 @@ def test_a_network_read_back_is_exported_as_before(exported: Path, tmp_path: Pat
     ("metadata", "message"),
     [
         ({"precision": "int8"}, "is an int8 model, which cannot be turned back"),
-        ({"preset": "fast width 5"}, r"do not fit fast width 5 \(layers\.0\.weight has the shape"),
+        ({"preset": "fast width 5"}, r"do not fit fast width 5 \(layers\.1\.weight has the shape"),
         ({"preset": "johnson width 4"}, r"do not fit johnson width 4 \(.*from its checkpoint$"),
         (
             {"preset": "johnson width 4", "faststyle_version": "0.0.9"},

@@ -40,26 +40,17 @@ def test_the_same_seeds_give_the_same_steps(config: TrainingConfig, crops: Tenso
         assert torch.equal(other.network.get_parameter(name), weights), name
 
 
-@pytest.mark.parametrize("name", ["validate", "stylize"])
-@pytest.mark.parametrize(("preset", "draws"), [("fast", True), ("johnson", False)])
-def test_steps_draw_and_looks_do_not(
-    config: TrainingConfig, crops: Tensor, preset: str, draws: bool, name: str
+@pytest.mark.parametrize("preset", ["fast", "johnson"])
+def test_neither_steps_nor_looks_draw_numbers(
+    config: TrainingConfig, crops: Tensor, preset: str
 ) -> None:
-    def look(trainer: Trainer) -> Tensor:
-        if name == "stylize":
-            return trainer.stylize(crops / 255)
-        return trainer.validate(crops).total
-
+    """Else a resumed run would go on differently, as checkpoints hold no state of generators."""
     trainer = _trainer(config, preset=preset)
-    trainer.plan = dataclasses.replace(PLAN, learning_rate=1e-12)
-    totals, seen = [], []
-    for seed in range(6):
-        totals.append(_total(trainer, crops, seed=seed))
-        state = torch.get_rng_state()
-        seen.append(look(trainer))
-        assert torch.equal(torch.get_rng_state(), state)
-    assert (max(totals) - min(totals) > 1e-3) == draws
-    assert all(torch.allclose(one, seen[0], atol=1e-4) for one in seen)
+    state = torch.get_rng_state()
+    trainer.train_step(crops)
+    trainer.validate(crops)
+    trainer.stylize(crops / 255)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 @pytest.mark.parametrize(
