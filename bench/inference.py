@@ -37,7 +37,8 @@ def write_models(folder: Path) -> dict[str, Path]:
 
     from faststyle.training.graph import write_graph
     from faststyle.training.network import build_network
-    from faststyle.training.quantize import observe, write_quantized_graph
+    from faststyle.training.observing import observe
+    from faststyle.training.quantize import write_quantized_graph
 
     torch.manual_seed(0)
     networks = {

@@ -30,9 +30,11 @@ from faststyle.images import open_colors
 from faststyle.port import FULLY
 from faststyle.training.config import SAYINGS, Plan, TrainingConfig
 from faststyle.training.ends import Form
+from faststyle.training.equalizing import equalized
 from faststyle.training.graph import DEFAULT_FORM, write_graph
 from faststyle.training.network import TransformerNetwork
-from faststyle.training.quantize import observe, write_quantized_graph
+from faststyle.training.observing import observe
+from faststyle.training.quantize import write_quantized_graph
 from faststyle.version import __version__
 
 FEWEST_PHOTOS = 8
@@ -101,8 +103,9 @@ def export_model(
         pictures = _read_photos(photos, size=form.size)
         compared = pictures[::3]
         learnt = [each for index, each in enumerate(pictures) if index % 3]
-        seen = observe(network, [_planes(picture) for picture in learnt])
-        model = write_quantized_graph(network, seen=seen, form=form)
+        planes = [_planes(picture) for picture in learnt]
+        scaled = equalized(network, planes) if network.takes_context else network
+        model = write_quantized_graph(scaled, seen=observe(scaled, planes), form=form)
     else:
         # A single colour has nothing to normalize by but errors of rounding.
         fewest = 1 if precision == "fp32" else 2

@@ -67,9 +67,8 @@ class TransformerNetwork(nn.Module):
 
     @property
     def block(self) -> int:
-        """Sides of the blocks of pixels that the last layer paints at once; 1 for single ones."""
-        last = self.layers[-1]
-        return last.factor if isinstance(last, Enlarge) else 1
+        """Sides of the blocks of pixels that could show as a grid; 1 for single pixels."""
+        return self.multiple if isinstance(self.layers[-1], Enlarge) else 1
 
     @property
     def channels(self) -> int:

@@ -14,9 +14,8 @@ photos together, not of the one with the largest values.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -28,30 +27,21 @@ from torch import Tensor, nn
 
 from faststyle.contract import NCHW_FLOAT
 from faststyle.errors import ExportError
-from faststyle.training import layers as blocks
 from faststyle.training.ends import Form, close_graph, from_levels, open_graph
 from faststyle.training.graph import BLOCK_WINDOW, DEFAULT_FORM, describe, enlarge, reflect, window
 from faststyle.training.layers import Enlarge, Residual, SampledNorm
 from faststyle.training.measuring import Affine, Ruler
 from faststyle.training.network import OUTPUT_UNITS, SAMPLE_STEP, TransformerNetwork, factor
+from faststyle.training.observing import Observations, Range
 from faststyle.training.writer import GraphWriter
 
 Layer = TypeVar("Layer", bound=nn.Module)
-
-SHIFT_MARGIN = 2.0
-"""How much further than on the photos seen a shift may go; it has steps to spare."""
 
 SPREAD_MARGIN = 2.0
 """How much less may vary than on the photos seen before it is normalized by less.
 
 A picture of one colour would else be scaled beyond all ranges.
 """
-
-TAIL = 1e-4
-"""Share of the values of all photos at either end of a range that may be clipped."""
-
-SAMPLES = 50_000
-"""Values looked at of each layer and photo; torch's quantile takes no more than 16 million."""
 
 HIGH_STEP = 2
 """How many steps of the stem's small features one step of its large ones is as wide as.
@@ -65,108 +55,11 @@ LARGEST_WEIGHT = 126
 LARGEST_BIAS = 2**30
 """Largest bias in int32 that leaves room for the sum it is added to."""
 
+ROUNDED_DOWN = 15 / 32
+"""How many steps onnxruntime loses on average as it interpolates bytes, in sixteenths of them."""
+
 LEAST_SCALE = 1e-12
 """Smallest scale of weights; a channel may be normalized to nothing."""
-
-
-@dataclass(frozen=True)
-class Range:
-    """Smallest and largest value to be represented by uint8."""
-
-    low: float = 0.0
-    high: float = 0.0
-
-    @property
-    def scale(self) -> float:
-        """What one step stands for."""
-        return max(self.high - self.low, 1e-6) / 255
-
-    @property
-    def zero(self) -> int:
-        """The uint8 value that stands for 0, which every range holds."""
-        return round(-self.low / self.scale)
-
-
-@dataclass
-class Observations:
-    """What photos told of a network."""
-
-    outputs: dict[nn.Module, Range] = field(default_factory=dict)
-    """Range of what each layer gives."""
-    centres: dict[SampledNorm, Tensor] = field(default_factory=dict)
-    """Mean by channel of what is to be normalized: float C×1×1."""
-    scaled: dict[SampledNorm, Range] = field(default_factory=dict)
-    """Range of what is to be normalized, less its centre, after the scale."""
-    shifts: dict[SampledNorm, Range] = field(default_factory=dict)
-    """Range of what is then to be added."""
-    spreads: dict[SampledNorm, Tensor] = field(default_factory=dict)
-    """Smallest standard deviation by channel of what is to be normalized: float C×1×1."""
-
-
-@dataclass
-class _Samples:
-    """Some of the values of each layer, by photo."""
-
-    centres: dict[SampledNorm, Tensor]
-    outputs: defaultdict[nn.Module, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
-    scaled: defaultdict[SampledNorm, list[Tensor]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
-
-
-def observe(network: TransformerNetwork, photos: Sequence[Tensor]) -> Observations:
-    """Run a network on photos and note the ranges of everything in it.
-
-    Args:
-        network: one whose statistics can be shared, on the CPU.
-        photos: float 1×3×H×W in [0, 1].
-    """
-    norms = [each for each in network.layers.modules() if isinstance(each, SampledNorm)]
-    seen = Observations()
-    samples = _Samples(seen.centres)
-    with torch.no_grad():
-        affines = [network.describe(photo) for photo in photos]
-        for norm, by_photo in zip(norms, zip(*affines, strict=True), strict=True):
-            means = [(norm.bias - affine.shift) / affine.scale for affine in by_photo]
-            centre = seen.centres[norm] = torch.cat(means).mean(0)
-            spreads = [(norm.weight / affine.scale).abs() for affine in by_photo]
-            seen.spreads[norm] = torch.cat(spreads).amin(0)
-            shifts = [affine.shift + affine.scale * centre for affine in by_photo]
-            seen.shifts[norm] = _range(SHIFT_MARGIN * torch.cat(shifts), tail=0.0)
-        for photo, each in zip(photos, affines, strict=True):
-            _watch(network.layers, network.filled(photo), iter(each), samples)
-    seen.outputs = {layer: _range(torch.cat(values)) for layer, values in samples.outputs.items()}
-    seen.scaled = {norm: _range(torch.cat(values)) for norm, values in samples.scaled.items()}
-    return seen
-
-
-def _watch(
-    layers: Iterable[nn.Module],
-    features: Tensor,
-    affines: Iterator[blocks.Affine],
-    seen: _Samples,
-) -> Tensor:
-    for layer in layers:
-        if isinstance(layer, Residual):
-            features = features + _watch(layer, features, affines, seen)
-        elif isinstance(layer, SampledNorm):
-            affine = next(affines)
-            seen.scaled[layer].append(_some(affine.scale * (features - seen.centres[layer])))
-            features = affine(features)
-        else:
-            features = layer(features)
-        seen.outputs[layer].append(_some(features))
-    return features
-
-
-def _some(values: Tensor) -> Tensor:
-    step = -(-values.numel() // SAMPLES)
-    return values.flatten()[::step].clone()  # a view would keep all of them
-
-
-def _range(values: Tensor, *, tail: float = TAIL) -> Range:
-    low, high = torch.quantile(values.flatten(), torch.tensor([tail, 1 - tail])).tolist()
-    return Range(min(low, 0.0), max(high, 0.0))
 
 
 @dataclass(frozen=True)
@@ -282,8 +175,11 @@ class _Quantizer:
                 activation = _take(remaining, nn.ReLU)
                 output = self.seen.outputs[activation or norm or layer]
                 if norm is None:
+                    bias = torch.zeros(layer.out_channels) if layer.bias is None else layer.bias
+                    if remaining and isinstance(remaining[0], nn.Upsample):
+                        bias = bias + ROUNDED_DOWN * output.scale
                     return self.convolve(
-                        x, layer.weight, layer.bias, attributes=window(layer), output=output
+                        x, layer.weight, bias, attributes=window(layer), output=output
                     )
                 if layer is self.stem and activation is not None:
                     return self.in_fine_steps(x, layer, norm, output=output)

@@ -18,7 +18,8 @@ from faststyle.controls import Controls
 from faststyle.training.ends import Form
 from faststyle.training.graph import write_graph
 from faststyle.training.network import TransformerNetwork
-from faststyle.training.quantize import observe, write_quantized_graph
+from faststyle.training.observing import observe
+from faststyle.training.quantize import write_quantized_graph
 from tests.conftest import blotches, vivid_network
 
 SIZES = ((1, 1), (37, 61), (64, 64), (250, 333))

@@ -15,7 +15,8 @@ from faststyle.training.ends import Form
 from faststyle.training.exported import read_exported
 from faststyle.training.layers import SampledNorm
 from faststyle.training.network import TransformerNetwork, build_network
-from faststyle.training.quantize import Range, observe, rounded, write_quantized_graph
+from faststyle.training.observing import Range, observe
+from faststyle.training.quantize import rounded, write_quantized_graph
 from tests.conftest import blotches
 
 

@@ -1,0 +1,133 @@
+"""Measuring on photos what range of values each layer of a network has."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from faststyle.training.layers import Affine, Residual, SampledNorm
+from faststyle.training.network import TransformerNetwork
+
+SHIFT_MARGIN = 2.0
+"""How much further than on the photos seen a shift may go; it has steps to spare."""
+
+TAIL = 1e-4
+"""Share of the values of all photos at either end of a range that may be clipped."""
+
+SAMPLES = 50_000
+"""Values looked at of each layer and photo; torch's quantile takes no more than 16 million."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Smallest and largest value to be represented by uint8."""
+
+    low: float = 0.0
+    high: float = 0.0
+
+    @property
+    def scale(self) -> float:
+        """What one step stands for."""
+        return max(self.high - self.low, 1e-6) / 255
+
+    @property
+    def zero(self) -> int:
+        """The uint8 value that stands for 0, which every range holds."""
+        return round(-self.low / self.scale)
+
+
+@dataclass
+class Observations:
+    """What photos told of a network."""
+
+    outputs: dict[nn.Module, Range] = field(default_factory=dict)
+    """Range of what each layer gives."""
+    centres: dict[SampledNorm, Tensor] = field(default_factory=dict)
+    """Mean by channel of what is to be normalized: float C×1×1."""
+    scaled: dict[SampledNorm, Range] = field(default_factory=dict)
+    """Range of what is to be normalized, less its centre, after the scale."""
+    shifts: dict[SampledNorm, Range] = field(default_factory=dict)
+    """Range of what is then to be added."""
+    spreads: dict[SampledNorm, Tensor] = field(default_factory=dict)
+    """Smallest standard deviation by channel of what is to be normalized: float C×1×1."""
+
+
+def observe(network: TransformerNetwork, photos: Sequence[Tensor]) -> Observations:
+    """Run a network on photos and note the ranges of everything in it.
+
+    Args:
+        network: one whose statistics can be shared, on the CPU.
+        photos: float 1×3×H×W in [0, 1].
+    """
+    norms = [each for each in network.layers.modules() if isinstance(each, SampledNorm)]
+    seen = Observations()
+    with torch.no_grad():
+        affines = [dict(zip(norms, network.describe(photo), strict=True)) for photo in photos]
+        for norm in norms:
+            by_photo = [each[norm] for each in affines]
+            means = [(norm.bias - affine.shift) / affine.scale for affine in by_photo]
+            centre = seen.centres[norm] = torch.cat(means).mean(0)
+            spreads = [(norm.weight / affine.scale).abs() for affine in by_photo]
+            seen.spreads[norm] = torch.cat(spreads).amin(0)
+            shifts = [_shift(affine, centre) for affine in by_photo]
+            seen.shifts[norm] = _range(SHIFT_MARGIN * torch.cat(shifts), tail=0.0)
+    outputs: defaultdict[nn.Module, list[Tensor]] = defaultdict(list)
+    scaled: defaultdict[SampledNorm, list[Tensor]] = defaultdict(list)
+    for photo, by_norm in zip(photos, affines, strict=True):
+        for layer, output in watch(network, photo):
+            outputs[layer].append(_some(output))
+            if isinstance(layer, SampledNorm):
+                shift = _shift(by_norm[layer], seen.centres[layer])
+                scaled[layer].append(_some(output - shift))
+    seen.outputs = {layer: _range(torch.cat(values)) for layer, values in outputs.items()}
+    seen.scaled = {norm: _range(torch.cat(values)) for norm, values in scaled.items()}
+    return seen
+
+
+def _shift(affine: Affine, centre: Tensor) -> Tensor:
+    """Return what is to be added to what a scale makes of features less their centre."""
+    return affine.shift + affine.scale * centre
+
+
+def watch(network: TransformerNetwork, photo: Tensor) -> Iterator[tuple[nn.Module, Tensor]]:
+    """Repaint a photo, and yield each layer and what it gives.
+
+    What is in a residual block comes before the block.
+
+    Args:
+        network: one whose statistics can be shared, on the CPU.
+        photo: float 1×3×H×W in [0, 1].
+    """
+    with torch.no_grad():
+        affines = iter(network.describe(photo))
+        yield from _watch(network.layers, network.filled(photo), affines)
+
+
+def _watch(
+    layers: Iterable[nn.Module], features: Tensor, affines: Iterator[Affine]
+) -> Iterator[tuple[nn.Module, Tensor]]:
+    for layer in layers:
+        if isinstance(layer, Residual):
+            before = features
+            for inside, features in _watch(layer, before, affines):
+                yield inside, features
+            features = before + features
+        elif isinstance(layer, SampledNorm):
+            features = next(affines)(features)
+        else:
+            features = layer(features.clone())  # some change what they are given
+        yield layer, features
+
+
+def _some(values: Tensor) -> Tensor:
+    step = -(-values.numel() // SAMPLES)
+    return values.flatten()[::step].clone()  # a view would keep all of them
+
+
+def _range(values: Tensor, *, tail: float = TAIL) -> Range:
+    low, high = torch.quantile(values.flatten(), torch.tensor([tail, 1 - tail])).tolist()
+    return Range(min(low, 0.0), max(high, 0.0))
