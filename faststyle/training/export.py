@@ -30,7 +30,6 @@ from faststyle.images import open_colors
 from faststyle.port import FULLY
 from faststyle.training.config import SAYINGS, Plan, TrainingConfig
 from faststyle.training.ends import Form
-from faststyle.training.equalizing import equalized
 from faststyle.training.graph import DEFAULT_FORM, write_graph
 from faststyle.training.network import TransformerNetwork
 from faststyle.training.observing import observe
@@ -104,8 +103,7 @@ def export_model(
         compared = pictures[::3]
         learnt = [each for index, each in enumerate(pictures) if index % 3]
         planes = [_planes(picture) for picture in learnt]
-        scaled = equalized(network, planes) if network.takes_context else network
-        model = write_quantized_graph(scaled, seen=observe(scaled, planes), form=form)
+        model = write_quantized_graph(network, seen=observe(network, planes), form=form)
     else:
         # A single colour has nothing to normalize by but errors of rounding.
         fewest = 1 if precision == "fp32" else 2

@@ -15,7 +15,12 @@ from faststyle.errors import ExportError
 from faststyle.training.ends import Form
 from faststyle.training.export import LARGEST, Difference, export_model, measure
 from faststyle.training.graph import DEFAULT_FORM, write_graph
-from faststyle.training.network import OUTPUT_UNITS, PRESETS, TransformerNetwork
+from faststyle.training.network import (
+    OUTPUT_UNITS,
+    PRESETS,
+    TransformerNetwork,
+    build_network,
+)
 from tests.conftest import blotches, make_card, vivid_network
 
 
@@ -95,7 +100,7 @@ def test_precision_and_difference_are_stated(
 def test_half_precision_halves_the_file_and_keeps_the_picture(
     network: TransformerNetwork, tmp_path: Path
 ) -> None:
-    network = vivid_network(preset=network.preset, width=8)
+    network = build_network(preset=network.preset, width=8)
     weights = sum(parameter.numel() for parameter in network.parameters())
     whole, half = tmp_path / "whole.onnx", tmp_path / "half.onnx"
     exact, rounded = _export(network, whole), _export(network, half, precision="fp16")

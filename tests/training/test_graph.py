@@ -148,12 +148,12 @@ def test_a_part_with_the_statistics_of_the_whole_is_a_part_of_the_whole(preset: 
     content = write_graph(network).SerializeToString()
     dimensions = _dimensions(content)
     measuring, sharing = (_open(edit(content, tensors=dimensions)) for edit in (expose, cut))
-    picture = blotches(192, 213)[None]
+    picture = blotches(272, 283)[None]
     whole, *values = measuring.run([OUTPUT, *dimensions], {INPUT: picture})
     statistics = dict(zip(dimensions, values, strict=True))
     assert _differences(_run(sharing, image=picture, **statistics), whole).max() == 0
     halo = -(-network.halo // network.multiple) * network.multiple
-    for top, bottom, left, right in ((80, 112, 80, 121), (64, 192, 0, 96)):
+    for top, bottom, left, right in ((120, 152, 112, 161), (104, 272, 0, 136)):
         above, before = max(0, top - halo), max(0, left - halo)
         part = picture[:, above : bottom + halo, before : right + halo]
         assert part.size < picture.size
