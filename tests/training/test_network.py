@@ -219,7 +219,7 @@ def test_presets_have_a_width_of_their_own(preset: str) -> None:
 
 def test_channels_are_those_of_the_widest_layer() -> None:
     assert build_network(preset="johnson", width=4).channels == 16
-    assert build_network(preset="fast", width=4).channels == 8
+    assert build_network(preset="fast", width=4).channels == 4
 
 
 def test_finite_finds_a_bad_weight(network: TransformerNetwork) -> None:
