@@ -26,7 +26,7 @@ from faststyle.training.ends import (
     open_graph,
 )
 from faststyle.training.layers import Enlarge, Residual, SampledNorm
-from faststyle.training.measuring import Affine, Ruler
+from faststyle.training.measuring import Affine, Bounds, Ruler
 from faststyle.training.network import TransformerNetwork
 from faststyle.training.writer import GraphWriter
 
@@ -35,7 +35,7 @@ DEFAULT_FORM = Form()
 BLOCK_WINDOW = {"kernel_shape": [3, 3]}
 """Attributes of the convolution of an `Enlarge`."""
 
-NO_SPREADS: Mapping[SampledNorm, Tensor] = {}
+NO_BOUNDS: Mapping[SampledNorm, Bounds] = {}
 
 Normalize = Callable[[SampledNorm, str], str]
 
@@ -83,7 +83,7 @@ def describe(
     context: Filled,
     *,
     form: Form,
-    least_spreads: Mapping[SampledNorm, Tensor] = NO_SPREADS,
+    bounds: Mapping[SampledNorm, Bounds] = NO_BOUNDS,
 ) -> list[Affine]:
     """Run the layers on another picture, and return what normalizes each of them.
 
@@ -92,13 +92,13 @@ def describe(
         network: to be written.
         context: the other picture.
         form: what the file takes.
-        least_spreads: the smallest standard deviations to divide by, float C×1×1, if any.
+        bounds: of what divides, by layer, if any.
     """
     ruler = Ruler(writer, named=False)
     affines: list[Affine] = []
 
     def normalize(layer: SampledNorm, x: str) -> str:
-        affines.append(_measure(ruler, layer, x, least_spread=least_spreads.get(layer)))
+        affines.append(_measure(ruler, layer, x, bounds=bounds.get(layer)))
         return _apply(writer, affines[-1], x)
 
     layers = list(network.layers)[:-1]
@@ -110,11 +110,9 @@ def describe(
     return affines
 
 
-def _measure(
-    ruler: Ruler, layer: SampledNorm, x: str, *, least_spread: Tensor | None = None
-) -> Affine:
+def _measure(ruler: Ruler, layer: SampledNorm, x: str, *, bounds: Bounds | None = None) -> Affine:
     sampled = ruler.writer.float32(ruler.sample(x))
-    return ruler.measure(layer, sampled, least_spread=least_spread)
+    return ruler.measure(layer, sampled, bounds=bounds)
 
 
 def _apply(writer: GraphWriter, affine: Affine, x: str) -> str:

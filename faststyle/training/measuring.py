@@ -23,6 +23,21 @@ class Affine:
     shift: str
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """What keeps features that are normalized within the ranges of bytes: float C×1×1 each.
+
+    A picture of one colour would else be scaled beyond all ranges.
+    """
+
+    spread: Tensor
+    """Smallest standard deviations to divide by …"""
+    centre: Tensor
+    """… and means on photos, beside which …"""
+    spread_by_distance: Tensor
+    """… the smallest ones grow by this with the distance of a mean."""
+
+
 class Ruler:
     """Measures features of one picture, layer after layer."""
 
@@ -46,15 +61,13 @@ class Ruler:
         every = {"kernel_shape": [1, 1], "strides": [SAMPLE_STEP, SAMPLE_STEP]}
         return self.writer.node("MaxPool", features, attributes=every)
 
-    def measure(
-        self, layer: SampledNorm, sampled: str, *, least_spread: Tensor | None = None
-    ) -> Affine:
+    def measure(self, layer: SampledNorm, sampled: str, *, bounds: Bounds | None = None) -> Affine:
         """Find out what normalizes features.
 
         Args:
             layer: what is to be done.
             sampled: float32 N×C×h×w, from `sample`.
-            least_spread: the smallest standard deviations to divide by, float C×1×1.
+            bounds: of what divides, if any.
         """
         writer = self.writer
         over = {"axes": list(PLANES), "keepdims": 1}
@@ -63,9 +76,8 @@ class Ruler:
         squares = writer.node("Mul", centred, centred)
         variance = writer.node("ReduceMean", squares, attributes=over)
         spread = writer.node("Sqrt", writer.node("Add", variance, writer.number(layer.epsilon)))
-        if least_spread is not None:
-            least = writer.constant(least_spread.detach().numpy()[None])
-            spread = writer.node("Max", spread, least)
+        if bounds is not None:
+            spread = self._bounded(spread, mean, bounds)
         if self.named:
             mean, spread = (
                 self._name(each, f"{name}{self.count}")
@@ -77,6 +89,15 @@ class Ruler:
         )
         scale = writer.node("Div", weight, spread)
         return Affine(scale, writer.node("Sub", bias, writer.node("Mul", mean, scale)))
+
+    def _bounded(self, spread: str, mean: str, bounds: Bounds) -> str:
+        writer = self.writer
+        least, centre, by_distance = (
+            writer.constant(each.detach().numpy()[None])
+            for each in (bounds.spread, bounds.centre, bounds.spread_by_distance)
+        )
+        distance = writer.node("Abs", writer.node("Sub", mean, centre))
+        return writer.node("Max", spread, least, writer.node("Mul", distance, by_distance))
 
     def _name(self, statistic: str, name: str) -> str:
         """Tell what was measured from what is used, which runtimes take to be the same."""

@@ -52,6 +52,8 @@ class Observations:
     """Range of what is to be normalized, less its centre, after the scale."""
     shifts: dict[SampledNorm, Range] = field(default_factory=dict)
     """Range of what is then to be added."""
+    offsets: dict[SampledNorm, float] = field(default_factory=dict)
+    """How far a mean was at most from its centre, after the scale."""
     spreads: dict[SampledNorm, Tensor] = field(default_factory=dict)
     """Smallest standard deviation by channel of what is to be normalized: float C×1×1."""
 
@@ -75,6 +77,7 @@ def observe(network: TransformerNetwork, photos: Sequence[Tensor]) -> Observatio
             seen.spreads[norm] = torch.cat(spreads).amin(0)
             shifts = [_shift(affine, centre) for affine in by_photo]
             seen.shifts[norm] = _range(SHIFT_MARGIN * torch.cat(shifts), tail=0.0)
+            seen.offsets[norm] = float((torch.cat(shifts) - norm.bias).abs().max())
     outputs: defaultdict[nn.Module, list[Tensor]] = defaultdict(list)
     scaled: defaultdict[SampledNorm, list[Tensor]] = defaultdict(list)
     for photo, by_norm in zip(photos, affines, strict=True):

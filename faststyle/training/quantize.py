@@ -30,7 +30,7 @@ from faststyle.errors import ExportError
 from faststyle.training.ends import Form, close_graph, from_levels, open_graph
 from faststyle.training.graph import BLOCK_WINDOW, DEFAULT_FORM, describe, reflect, window
 from faststyle.training.layers import Enlarge, Residual, SampledNorm
-from faststyle.training.measuring import Affine, Ruler
+from faststyle.training.measuring import Affine, Bounds, Ruler
 from faststyle.training.network import OUTPUT_UNITS, SAMPLE_STEP, TransformerNetwork
 from faststyle.training.observing import Observations, Range
 from faststyle.training.writer import GraphWriter
@@ -38,10 +38,16 @@ from faststyle.training.writer import GraphWriter
 Layer = TypeVar("Layer", bound=nn.Module)
 
 SPREAD_MARGIN = 2.0
-"""How much less may vary than on the photos seen before it is normalized by less.
+"""How much less may vary than on the photos seen before it is normalized by less."""
 
-A picture of one colour would else be scaled beyond all ranges.
+OFFSET_MARGIN = 1.5
+"""How much further than on the photos seen a mean may be from its centre, after the scale.
+
+Means of a picture of one colour would else be beyond all ranges, and the picture white.
 """
+
+LEAST_OFFSET = 1.0
+"""How far it may be where the photos seen are alike."""
 
 HIGH_STEP = 2
 """How many steps of the stem's small features one step of its large ones is as wide as.
@@ -96,18 +102,18 @@ def write_quantized_graph(
         )
     writer = GraphWriter(network, half_weights=True)
     # What normalizes the picture itself is within no range before, and needs no bound.
-    least = {norm: spreads / SPREAD_MARGIN for norm, spreads in list(seen.spreads.items())[1:]}
+    bounds = {norm: _bounds(norm, seen) for norm in list(seen.spreads)[1:]}
     opening = open_graph(writer, network, form=form)
     context, filled = opening.context, opening.picture
     given = None
     if context is not None:
-        given = iter(describe(writer, network, context, form=form, least_spreads=least))
+        given = iter(describe(writer, network, context, form=form, bounds=bounds))
     width = writer.node("Slice", filled.size, writer.integers(1), writer.integers(2))
     quantizer = _Quantizer(
         writer,
         seen,
         ruler=Ruler(writer, named=True),
-        least_spreads=least,
+        bounds=bounds,
         given=given,
         stem=next(each for each in network.layers if isinstance(each, nn.Conv2d)),
         width=width,
@@ -122,6 +128,14 @@ def write_quantized_graph(
     return close_graph(writer, network, opening, painted=painted, form=form, batch=1)
 
 
+def _bounds(norm: SampledNorm, seen: Observations) -> Bounds:
+    return Bounds(
+        seen.spreads[norm] / SPREAD_MARGIN,
+        seen.centres[norm],
+        norm.weight.abs() / max(OFFSET_MARGIN * seen.offsets[norm], LEAST_OFFSET),
+    )
+
+
 class _Quantizer:
     """Writes layers whose inputs and outputs are uint8."""
 
@@ -131,7 +145,7 @@ class _Quantizer:
         seen: Observations,
         *,
         ruler: Ruler,
-        least_spreads: Mapping[SampledNorm, Tensor],
+        bounds: Mapping[SampledNorm, Bounds],
         given: Iterator[Affine] | None,
         stem: nn.Module,
         width: str,
@@ -140,7 +154,7 @@ class _Quantizer:
         self.seen = seen
         self.ruler = ruler
         self.given = given
-        self.least_spreads = least_spreads
+        self.bounds = bounds
         self.stem = stem
         self.width = width
 
@@ -219,7 +233,7 @@ class _Quantizer:
             output = self.seen.outputs[layer]
             value = self.convolve(x, layer.weight, None, attributes=attributes, output=output)
             sampled = self.dequantize(value)
-        return self.ruler.measure(norm, sampled, least_spread=self.least_spreads.get(norm))
+        return self.ruler.measure(norm, sampled, bounds=self.bounds.get(norm))
 
     def _twice(self, by_channel: str) -> str:
         """Turn 1×C×1×1 into a vector of 2·C."""

@@ -142,6 +142,15 @@ def test_flat_dark_areas_keep_their_texture(style: str) -> None:
     assert np.abs(_run(model, photo) - _expected(network, photo)).mean() < 2.5
 
 
+@pytest.mark.parametrize("level", [0, 128, 255])
+@pytest.mark.parametrize("style", ["starry_night", "wave", "linocut"])
+def test_a_picture_of_one_colour_is_within_all_ranges(style: str, level: int) -> None:
+    """As are frames of a video that fades; scaled like photos, it would be white."""
+    photo = torch.full((1, 3, 61, 90), level / 255)
+    floats, levels = (onnx.load(style_path(f"{style}{kind}")) for kind in ("", "-int8"))
+    assert np.abs(_run(levels, photo) - _run(floats, photo)).mean() < 16
+
+
 def test_channels_normalized_to_nothing_keep_their_shift(network: TransformerNetwork) -> None:
     norm = next(each for each in network.modules() if isinstance(each, SampledNorm))
     with torch.no_grad():
