@@ -51,6 +51,9 @@ LARGEST = 2
 CHECKED_SIZES = ((1, 1), (2, 7), (37, 64), (61, 127), (250, 333))
 """Heights and widths that both are compared at: odd, tiny, and off every multiple."""
 
+FEWEST_PIXELS = 100
+"""Pixels of the smallest picture that half precision is compared on."""
+
 Pixels = NDArray[np.uint8]
 
 
@@ -105,8 +108,8 @@ def export_model(
         planes = [_planes(picture) for picture in learnt]
         model = write_quantized_graph(network, seen=observe(network, planes), form=form)
     else:
-        # A single colour has nothing to normalize by but errors of rounding.
-        fewest = 1 if precision == "fp32" else 2
+        # Few pixels have little to normalize by but errors of rounding.
+        fewest = 1 if precision == "fp32" else FEWEST_PIXELS
         compared = [each for each in _smooth_noises(form.size) if each[0].size >= 3 * fewest]
         model = write_graph(network, half=precision == "fp16", form=form)
     _check(model, path=path)
