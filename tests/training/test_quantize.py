@@ -15,7 +15,7 @@ from faststyle.training.ends import Form
 from faststyle.training.exported import read_exported
 from faststyle.training.layers import SampledNorm
 from faststyle.training.network import TransformerNetwork, build_network
-from faststyle.training.observing import Range, observe
+from faststyle.training.observing import observe
 from faststyle.training.quantize import rounded, write_quantized_graph
 from tests.conftest import blotches
 
@@ -167,15 +167,6 @@ def test_rounded_kernels_keep_their_sums() -> None:
     steps = rounded(kernels)
     assert np.abs(steps - kernels).max() < 1
     assert np.abs((steps - kernels).sum((2, 3))).max() <= 0.5
-
-
-@pytest.mark.parametrize(("low", "high"), [(0.0, 6.0), (-2.0, 2.0), (-0.1, 9.0), (0.0, 0.0)])
-def test_a_range_represents_its_ends_and_zero(low: float, high: float) -> None:
-    values = Range(low, high)
-    for value in (low, 0.0, high):
-        step = round(value / values.scale) + values.zero
-        assert -1 <= step <= 256
-        assert (step - values.zero) * values.scale == pytest.approx(value, abs=values.scale)
 
 
 def test_a_network_without_a_context_is_refused() -> None:

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from faststyle.training.layers import Residual
+from faststyle.training.observing import Range, observe, watch
+from tests.conftest import vivid_network
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 6.0), (-2.0, 2.0), (-0.1, 9.0), (0.0, 0.0)])
+def test_a_range_represents_its_ends_and_zero(low: float, high: float) -> None:
+    values = Range(low, high)
+    for value in (low, 0.0, high):
+        step = round(value / values.scale) + values.zero
+        assert -1 <= step <= 256
+        assert (step - values.zero) * values.scale == pytest.approx(value, abs=values.scale)
+
+
+@pytest.mark.parametrize("column", [28, 29])
+def test_what_is_in_one_column_alone_is_within_the_range(column: int) -> None:
+    """Values at even distances would all be of every other column, or of every third one."""
+    network = vivid_network(preset="fast", width=32).requires_grad_(False)
+    photo = torch.full((1, 3, 200, 240), 0.5)
+    photo[..., 4 * column : 4 * column + 4] = 1
+    relu = next(each for each in network.layers if isinstance(each, nn.ReLU))
+    largest = next(output for layer, output in watch(network, photo) if layer is relu).max()
+    assert observe(network, [photo]).outputs[relu].high > 0.9 * largest
+
+
+def test_a_block_comes_after_what_is_in_it() -> None:
+    network = vivid_network(preset="fast").requires_grad_(False)
+    photo = torch.rand(1, 3, 40, 50)
+    seen = list(watch(network, photo))
+    assert {layer for layer, _ in seen} == set(network.layers.modules()) - {network.layers}
+    for place, (layer, output) in enumerate(seen):
+        if isinstance(layer, Residual):
+            before, inside = seen[place - len(layer) - 1][1], seen[place - 1][1]
+            assert torch.allclose(output, before + inside)
+    assert torch.equal(seen[-1][1][..., :40, :50], 16 * network(photo))
