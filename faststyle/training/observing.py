@@ -68,9 +68,8 @@ def observe(network: TransformerNetwork, photos: Sequence[Tensor]) -> Observatio
     norms = [each for each in network.layers.modules() if isinstance(each, SampledNorm)]
     seen = Observations()
     with torch.no_grad():
-        affines = [dict(zip(norms, network.describe(photo), strict=True)) for photo in photos]
-        for norm in norms:
-            by_photo = [each[norm] for each in affines]
+        affines = [network.describe(photo) for photo in photos]
+        for norm, by_photo in zip(norms, zip(*affines, strict=True), strict=True):
             means = [(norm.bias - affine.shift) / affine.scale for affine in by_photo]
             centre = seen.centres[norm] = torch.cat(means).mean(0)
             spreads = [(norm.weight / affine.scale).abs() for affine in by_photo]
@@ -80,8 +79,9 @@ def observe(network: TransformerNetwork, photos: Sequence[Tensor]) -> Observatio
             seen.offsets[norm] = float((torch.cat(shifts) - norm.bias).abs().max())
     outputs: defaultdict[nn.Module, list[Tensor]] = defaultdict(list)
     scaled: defaultdict[SampledNorm, list[Tensor]] = defaultdict(list)
-    for photo, by_norm in zip(photos, affines, strict=True):
-        for layer, output in watch(network, photo):
+    for photo, given in zip(photos, affines, strict=True):
+        by_norm = dict(zip(norms, given, strict=True))
+        for layer, output in watch(network, photo, given):
             outputs[layer].append(_some(output))
             if isinstance(layer, SampledNorm):
                 shift = _shift(by_norm[layer], seen.centres[layer])
@@ -96,7 +96,9 @@ def _shift(affine: Affine, centre: Tensor) -> Tensor:
     return affine.shift + affine.scale * centre
 
 
-def watch(network: TransformerNetwork, photo: Tensor) -> Iterator[tuple[nn.Module, Tensor]]:
+def watch(
+    network: TransformerNetwork, photo: Tensor, affines: Iterable[Affine]
+) -> Iterator[tuple[nn.Module, Tensor]]:
     """Repaint a photo, and yield each layer and what it gives.
 
     What is in a residual block comes before the block.
@@ -104,10 +106,10 @@ def watch(network: TransformerNetwork, photo: Tensor) -> Iterator[tuple[nn.Modul
     Args:
         network: one whose statistics can be shared, on the CPU.
         photo: float 1×3×H×W in [0, 1].
+        affines: what normalizes it, as the network describes it.
     """
     with torch.no_grad():
-        affines = iter(network.describe(photo))
-        yield from _watch(network.layers, network.filled(photo), affines)
+        yield from _watch(network.layers, network.filled(photo), iter(affines))
 
 
 def _watch(

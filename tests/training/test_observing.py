@@ -25,14 +25,15 @@ def test_what_is_in_one_column_alone_is_within_the_range(column: int) -> None:
     photo = torch.full((1, 3, 200, 240), 0.5)
     photo[..., 4 * column : 4 * column + 4] = 1
     relu = next(each for each in network.layers if isinstance(each, nn.ReLU))
-    largest = next(output for layer, output in watch(network, photo) if layer is relu).max()
+    seen = watch(network, photo, network.describe(photo))
+    largest = next(output for layer, output in seen if layer is relu).max()
     assert observe(network, [photo]).outputs[relu].high > 0.9 * largest
 
 
 def test_a_block_comes_after_what_is_in_it() -> None:
     network = vivid_network(preset="fast").requires_grad_(False)
     photo = torch.rand(1, 3, 40, 50)
-    seen = list(watch(network, photo))
+    seen = list(watch(network, photo, network.describe(photo)))
     assert {layer for layer, _ in seen} == set(network.layers.modules()) - {network.layers}
     for place, (layer, output) in enumerate(seen):
         if isinstance(layer, Residual):
