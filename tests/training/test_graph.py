@@ -139,7 +139,8 @@ def test_graphs_measure_the_positions_that_torch_measures(preset: str, half: boo
             assert (values.dtype, values.shape) == (np.float32, wanted.shape)
             # Half precision rounds what hardly varies to what does not.
             if not half or min(size) > 30:
-                assert np.abs(values - wanted).mean() < (0.02 if half else 1e-3), (name, size)
+                most = 0.02 if half else 1e-3 if min(size) < 3 else 1e-4
+                assert np.abs(values - wanted).mean() < most, (name, size)
 
 
 @pytest.mark.parametrize("preset", ["fast", "quality"])

@@ -185,7 +185,7 @@ def test_a_picture_is_described_as_if_it_went_on_beyond_its_borders(
     """In a tiling of mirrored ones every position has one of the picture's own neighbourhoods."""
     monkeypatch.setattr("faststyle.training.network.SAMPLE_STEP", 1)
     network = vivid_network(preset=preset).requires_grad_(False)
-    picture = torch.rand(1, 3, 96, 96)
+    picture = torch.rand(1, 3, 48, 48)
     rows = torch.cat([picture, picture.flip(2)], dim=2)
     tiling = torch.cat([rows, rows.flip(3)], dim=3)
     alone, tiled = network.describe(picture), network.describe(tiling)

@@ -94,7 +94,7 @@ def test_another_picture_is_measured_in_floats(network: TransformerNetwork) -> N
     assert operators.count("Conv") == convolutions  # all up to the last statistics
     painted = _run(model, photo, context=context)
     assert np.abs(painted - _expected(network, photo, context)).mean() < 2
-    assert np.abs(painted - _expected(network, photo)).mean() > 3
+    assert np.abs(painted - _expected(network, photo)).mean() > 4
     assert np.abs(_run(model, photo, context=photo) - _expected(network, photo)).mean() < 2
 
 
@@ -139,7 +139,7 @@ def test_flat_dark_areas_keep_their_texture(style: str) -> None:
     seen = observe(network, [draw(seed) for seed in range(4) for draw in (_half_black, _rough)])
     model = write_quantized_graph(network, seen=seen)
     photo = _half_black(10)
-    assert np.abs(_run(model, photo) - _expected(network, photo)).mean() < 2.5
+    assert np.abs(_run(model, photo) - _expected(network, photo)).mean() < 2
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
