@@ -77,6 +77,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="take a second picture, which is measured in place of the first, so that tiles of a "
         "picture or frames of a video can share it",
     )
+    parser.add_argument(
+        "--half-weights",
+        action="store_true",
+        help="store weights in float16, which halves a file in fp32, and compute as before",
+    )
     add_card_options(parser)
     add_overwrite(parser)
 
@@ -101,6 +106,7 @@ def run(options: argparse.Namespace) -> int:
             size=options.size,
             controls=options.controls,
             context_input=options.context_input,
+            half_weights=options.half_weights,
         ),
         photos=sorted(find_pictures(photos)) if int8 and photos is not None else (),
         largest_mean=options.max_difference,

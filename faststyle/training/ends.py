@@ -49,6 +49,8 @@ class Form:
     """Whether it takes a strength and how far to keep the photo's colours, too."""
     context_input: bool = False
     """Whether it takes another picture to measure, if the network can."""
+    half_weights: bool = False
+    """Whether weights are stored in float16, whatever it computes in."""
 
 
 class Filled(NamedTuple):

@@ -28,6 +28,7 @@ class Reading(NamedTuple):
     style: float
     total_variation: float
     grid: float
+    shift: float
     total: float
 
 

@@ -12,7 +12,7 @@ from faststyle.training.checkpoint import Checkpoint
 from faststyle.training.config import Plan, TrainingConfig, style_side
 from faststyle.training.data import read_style
 from faststyle.training.device import choose_layout
-from faststyle.training.losses import Losses, PerceptualLoss
+from faststyle.training.losses import Losses, PerceptualLoss, shift_loss
 from faststyle.training.optimizer import Optimizer
 from faststyle.training.processes import Processes
 from faststyle.training.schedule import learning_rate
@@ -74,6 +74,7 @@ class Trainer:
         network.load_state_dict(processes.agree(network.state_dict()))
         self.network = network.to(device)
         self.objective.grid.period = network.block
+        self.shifts = network.shifts
         self.layout = choose_layout(device, channels=network.channels)
         for module in (self.objective, self.network):
             module.to(memory_format=self.layout)
@@ -126,8 +127,19 @@ class Trainer:
         with torch.autocast(
             self.device.type, dtype=self.precision, enabled=self.precision != torch.float32
         ):
-            losses: Losses = self.objective(self.network(photos), photos)
+            stylized = self.network(photos)
+            losses: Losses = self.objective(stylized, photos)
+            if self.shifts and self.config.shift_weight:
+                losses = losses.with_shift(
+                    self._shift_loss(photos, stylized), weight=self.config.shift_weight
+                )
         return losses
+
+    def _shift_loss(self, photos: Tensor, stylized: Tensor) -> Tensor:
+        shift = self.shifts[self.step % len(self.shifts)]
+        height, width = (side - self.network.multiple for side in photos.shape[-2:])
+        part = photos[..., shift[0] : shift[0] + height, shift[1] : shift[1] + width]
+        return shift_loss(stylized, self.network(part), shift=shift)
 
     def stylize(self, photos: Tensor) -> Tensor:
         """Stylize photos, float N×3×H×W in [0, 1] to the same, clamped, on the CPU."""

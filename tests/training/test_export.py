@@ -111,6 +111,22 @@ def test_half_precision_halves_the_file_and_keeps_the_picture(
     assert np.abs(pictures[0] - pictures[1]).mean() < 1
 
 
+def test_half_weights_halve_the_file_and_leave_the_arithmetic(
+    network: TransformerNetwork, tmp_path: Path
+) -> None:
+    network = build_network(preset=network.preset, width=8)
+    weights = sum(parameter.numel() for parameter in network.parameters())
+    whole, half = tmp_path / "whole.onnx", tmp_path / "half.onnx"
+    _export(network, whole)
+    _export(network, half, form=Form(half_weights=True))
+    assert whole.stat().st_size - half.stat().st_size > 2 * weights - 4000
+    image = blotches(64, 64)[None]
+    pictures = [_session(path).run(None, {"image": image})[0].astype(int) for path in (whole, half)]
+    assert np.abs(pictures[0] - pictures[1]).mean() < 0.3
+    operators = [{node.op_type for node in onnx.load(path).graph.node} for path in (whole, half)]
+    assert operators[1] == operators[0] | {"Cast"}
+
+
 def _plain(*, brighter: float) -> TransformerNetwork:
     """A network that only adds some levels to every colour."""
     convolution = nn.Conv2d(3, 3, 1)

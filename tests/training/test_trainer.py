@@ -53,6 +53,26 @@ def test_neither_steps_nor_looks_draw_numbers(
     assert torch.equal(torch.get_rng_state(), state)
 
 
+@pytest.mark.parametrize("preset", ["fast", "quality"])
+def test_a_step_weighs_what_stays_behind_as_photos_move(
+    config: TrainingConfig, crops: Tensor, preset: str
+) -> None:
+    with_shift, without = (
+        _trainer(config, preset=preset, width=8, shift_weight=weight).train_step(crops)
+        for weight in (30.0, 0.0)
+    )
+    assert with_shift.shift > 0
+    assert without.shift == 0
+    added = with_shift.total - without.total
+    assert float(added) == pytest.approx(30 * float(with_shift.shift), rel=1e-3)
+
+
+def test_networks_of_one_resolution_have_no_shift_loss(
+    config: TrainingConfig, crops: Tensor
+) -> None:
+    assert _trainer(config, preset="johnson").train_step(crops).shift == 0
+
+
 @pytest.mark.parametrize(
     ("width", "layout"),
     [
