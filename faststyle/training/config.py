@@ -80,8 +80,9 @@ class TrainingConfig:
     """Weight of the total-variation loss."""
     grid_weight: float = 0.1
     """Weight of the grid loss, for networks that paint blocks of pixels at once."""
-    shift_weight: float = 40.0
-    """Weight of the shift loss, for networks that compute some features at a lower resolution."""
+    shift_weight: float = 200.0
+    """Weight that the shift loss ends with, for networks that compute some features at a lower
+    resolution; it rises evenly from 0, as what is learnt first is learnt better without."""
 
     crop_size: int = 256
     """Side of the square crops of photos, in pixels."""

@@ -186,8 +186,8 @@ def shift_loss(stylized: Tensor, moved: Tensor, *, shift: tuple[int, int]) -> Te
 
     Networks that compute some features at a lower resolution than others may paint strokes where
     such a position lies rather than where the photo has something, which shows as lines and
-    lattices in what is flat or out of focus. It is the mean squared difference, as Eilertsen et
-    al. 2019 (eq. 5) regularize networks for video; `SHIFT_BORDER` pixels at each side are left out.
+    lattices in what is flat or out of focus. It is the mean squared difference, by which Eilertsen
+    et al. 2019 regularize networks for video; `SHIFT_BORDER` pixels at each side are left out.
 
     Args:
         stylized: N×3×H×W in [0, 1].

@@ -108,7 +108,8 @@ class Trainer:
             The losses of the share before the step, detached, on the device.
         """
         self.network.train()
-        losses = self._losses(crops)
+        progress = self.step / self.plan.steps
+        losses = self._losses(crops, shift_weight=self.config.shift_weight * progress)
         losses.total.backward()  # type: ignore[no-untyped-call]
         self.processes.average_gradients(self.network)
         self.optimizer.step(learning_rate=learning_rate(self.plan, step=self.step))
@@ -119,10 +120,11 @@ class Trainer:
         """Measure the losses on photos, uint8 N×3×S×S, without learning from them."""
         self.network.eval()
         with torch.no_grad():
-            shares = [self._losses(photo[None]) for photo in crops]
+            weight = self.config.shift_weight
+            shares = [self._losses(photo[None], shift_weight=weight) for photo in crops]
         return Losses(*(torch.stack(terms).mean() for terms in zip(*shares, strict=True)))
 
-    def _losses(self, crops: Tensor) -> Losses:
+    def _losses(self, crops: Tensor, *, shift_weight: float) -> Losses:
         photos = crops.to(self.device, non_blocking=True, memory_format=self.layout).float() / 255
         with torch.autocast(
             self.device.type, dtype=self.precision, enabled=self.precision != torch.float32
@@ -130,9 +132,8 @@ class Trainer:
             stylized = self.network(photos)
             losses: Losses = self.objective(stylized, photos)
             if self.shifts and self.config.shift_weight:
-                losses = losses.with_shift(
-                    self._shift_loss(photos, stylized), weight=self.config.shift_weight
-                )
+                shift = self._shift_loss(photos, stylized)
+                losses = losses.with_shift(shift, weight=shift_weight)
         return losses
 
     def _shift_loss(self, photos: Tensor, stylized: Tensor) -> Tensor:

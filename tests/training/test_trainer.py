@@ -54,17 +54,21 @@ def test_neither_steps_nor_looks_draw_numbers(
 
 
 @pytest.mark.parametrize("preset", ["fast", "quality"])
-def test_a_step_weighs_what_stays_behind_as_photos_move(
+def test_steps_weigh_more_and_more_what_stays_behind_as_photos_move(
     config: TrainingConfig, crops: Tensor, preset: str
 ) -> None:
-    with_shift, without = (
-        _trainer(config, preset=preset, width=8, shift_weight=weight).train_step(crops)
-        for weight in (30.0, 0.0)
+    weighing, not_weighing = (
+        _trainer(config, preset=preset, width=8, shift_weight=weight) for weight in (30.0, 0.0)
     )
-    assert with_shift.shift > 0
+    weighing.step = not_weighing.step = 3
+    looked_at, without = (each.validate(crops) for each in (weighing, not_weighing))
+    stepped = weighing.train_step(crops), not_weighing.train_step(crops)
+    assert looked_at.shift > 0
     assert without.shift == 0
-    added = with_shift.total - without.total
-    assert float(added) == pytest.approx(30 * float(with_shift.shift), rel=1e-3)
+    added = float(looked_at.total - without.total)
+    assert added == pytest.approx(30 * float(looked_at.shift), rel=1e-3)
+    added = float(stepped[0].total - stepped[1].total)
+    assert added == pytest.approx(30 * 3 / PLAN.steps * float(stepped[0].shift), rel=1e-3)
 
 
 def test_networks_of_one_resolution_have_no_shift_loss(
