@@ -295,7 +295,6 @@ def _options() -> argparse.Namespace:
     training.add_argument("--batch-size", type=int, default=4)
     training.add_argument("--crop-size", type=int, default=DEFAULTS.crop_size)
     training.add_argument("--style-weight", type=float, default=6.0)
-    training.add_argument("--shift-weight", type=float, default=DEFAULTS.shift_weight)
     training.add_argument("--seed", type=int, default=0)
     training.add_argument("--start-from", default=START_RANDOM)
     training.add_argument("--adam", action="store_true")
@@ -322,7 +321,6 @@ def _budget_of(options: argparse.Namespace) -> TrainingConfig:
         content=str(options.content),
         start_from=options.start_from,
         style_weight=options.style_weight,
-        shift_weight=options.shift_weight,
         crop_size=options.crop_size,
         minutes=None,
         steps=options.steps,

@@ -38,7 +38,6 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     add_setting(losses, "content_weight", float, "X", "weight of the content loss")
     add_setting(losses, "total_variation_weight", float, "X", "weight of the total-variation loss")
     add_setting(losses, "grid_weight", float, "X", "weight of the loss that keeps a grid away")
-    add_setting(losses, "shift_weight", float, "X", "weight of the loss that keeps lines away")
     steps = parser.add_argument_group("steps")
     add_setting(steps, "minutes", float, "X", "time to train for")
     add_setting(steps, "steps", int, "N", "steps to train for, in place of --minutes")

@@ -13,7 +13,7 @@ from faststyle.training.config import Plan, TrainingConfig
 from faststyle.training.network import TransformerNetwork, build_network
 from faststyle.training.tensors import load_tensors, save_tensors
 
-FORMAT = 7
+FORMAT = 6
 """Version of the checkpoint's layout; a reader refuses any other."""
 
 

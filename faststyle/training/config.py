@@ -80,9 +80,6 @@ class TrainingConfig:
     """Weight of the total-variation loss."""
     grid_weight: float = 0.1
     """Weight of the grid loss, for networks that paint blocks of pixels at once."""
-    shift_weight: float = 200.0
-    """Weight that the shift loss ends with, for networks that compute some features at a lower
-    resolution; it rises evenly from 0, as what is learnt first is learnt better without."""
 
     crop_size: int = 256
     """Side of the square crops of photos, in pixels."""
@@ -118,13 +115,7 @@ class TrainingConfig:
             min(self.layer_weights) >= 0 and 0 < sum(self.layer_weights) < math.inf,
             "--style-layer-weights: give numbers from 0 up, at least one above 0",
         )
-        for option in (
-            "content_weight",
-            "style_weight",
-            "total_variation_weight",
-            "grid_weight",
-            "shift_weight",
-        ):
+        for option in ("content_weight", "style_weight", "total_variation_weight", "grid_weight"):
             weight = getattr(self, option)
             _require(weight is None or 0 <= weight < math.inf, f"{flag(option)} must be 0 or more")
         low, high = DIAL

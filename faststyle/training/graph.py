@@ -27,23 +27,13 @@ from faststyle.training.ends import (
 )
 from faststyle.training.layers import Enlarge, Residual, SampledNorm
 from faststyle.training.measuring import Affine, Bounds, Ruler
-from faststyle.training.network import TransformerNetwork, factor
+from faststyle.training.network import TransformerNetwork
 from faststyle.training.writer import GraphWriter
 
 DEFAULT_FORM = Form()
 
 BLOCK_WINDOW = {"kernel_shape": [3, 3]}
 """Attributes of the convolution of an `Enlarge`."""
-
-UPSAMPLING = {
-    "nearest": {
-        "mode": "nearest",
-        "coordinate_transformation_mode": "asymmetric",
-        "nearest_mode": "floor",
-    },
-    "bilinear": {"mode": "linear", "coordinate_transformation_mode": "half_pixel"},
-}
-"""Attributes of the nodes for torch's modes."""
 
 NO_BOUNDS: Mapping[SampledNorm, Bounds] = {}
 
@@ -167,8 +157,14 @@ def _write(writer: GraphWriter, layer: nn.Module, x: str, normalize: Normalize) 
             return _instance_norm(writer, layer, x)
         case nn.ReLU():
             return writer.node("Relu", x)
-        case nn.Upsample() if layer.mode in UPSAMPLING:
-            return enlarge(writer, layer, x)
+        case nn.Upsample(mode="nearest", scale_factor=float(factor)):
+            scales = writer.constant(np.array([1, 1, factor, factor], np.float32))
+            attributes = {
+                "mode": "nearest",
+                "coordinate_transformation_mode": "asymmetric",
+                "nearest_mode": "floor",
+            }
+            return writer.node("Resize", x, "", scales, attributes=attributes)
     raise ExportError(f"the layer {layer} has no place in the ONNX graph")
 
 
@@ -176,12 +172,6 @@ def _convolve(writer: GraphWriter, layer: nn.Conv2d, x: str) -> str:
     parameters = [layer.weight] if layer.bias is None else [layer.weight, layer.bias]
     names = [writer.parameter(each) for each in parameters]
     return writer.node("Conv", x, *names, attributes=window(layer))
-
-
-def enlarge(writer: GraphWriter, layer: nn.Upsample, x: str) -> str:
-    """Write an upsampling of features of any type."""
-    scales = writer.constant(np.array([1, 1, factor(layer), factor(layer)], np.float32))
-    return writer.node("Resize", x, "", scales, attributes=UPSAMPLING[layer.mode])
 
 
 def reflect(writer: GraphWriter, layer: nn.ReflectionPad2d, x: str) -> str:

@@ -22,9 +22,6 @@ from faststyle.training.vgg import VggFeatures
 EPSILON = 1e-12
 """Keeps a relative loss finite where the reference is all zero."""
 
-SHIFT_BORDER = 16
-"""Pixels at each border that the shift loss leaves out, as what is reflected there differs."""
-
 LEVELS = 255.0
 """Brightest level of pixels where papers count from 0."""
 
@@ -181,29 +178,6 @@ class TotalVariationLoss(nn.Module):
         return images.diff(dim=dim)
 
 
-def shift_loss(stylized: Tensor, moved: Tensor, *, shift: tuple[int, int]) -> Tensor:
-    """Compute how much a picture changes but for its place, as its photo moves.
-
-    Networks that compute some features at a lower resolution than others may paint strokes where
-    such a position lies rather than where the photo has something, which shows as lines and
-    lattices in what is flat or out of focus. It is the mean squared difference, by which Eilertsen
-    et al. 2019 regularize networks for video; `SHIFT_BORDER` pixels at each side are left out.
-
-    Args:
-        stylized: N×3×H×W in [0, 1].
-        moved: what is painted of a part of the same photos, N×3×h×w.
-        shift: the first row and column of that part.
-
-    Returns:
-        A float32 scalar.
-    """
-    inner = moved[..., SHIFT_BORDER:-SHIFT_BORDER, SHIFT_BORDER:-SHIFT_BORDER].float()
-    top, left = (start + SHIFT_BORDER for start in shift)
-    height, width = inner.shape[-2:]
-    there = stylized[..., top : top + height, left : left + width].float()
-    return (inner - there).square().mean()
-
-
 class GridLoss(nn.Module):
     """How unevenly a picture changes along its rows and columns, by place in a block.
 
@@ -239,18 +213,13 @@ def _precise(values: Tensor) -> Tensor:
 
 
 class Losses(NamedTuple):
-    """The five terms before weighting, and their weighted sum; float32 scalars."""
+    """The four terms before weighting, and their weighted sum; float32 scalars."""
 
     content: Tensor
     style: Tensor
     total_variation: Tensor
     grid: Tensor
-    shift: Tensor
     total: Tensor
-
-    def with_shift(self, shift: Tensor, *, weight: float) -> Losses:
-        """Add a shift loss."""
-        return self._replace(shift=shift, total=self.total + weight * shift)
 
 
 class PerceptualLoss(nn.Module):
@@ -336,4 +305,4 @@ class PerceptualLoss(nn.Module):
             + self.total_variation_weight * total_variation
             + self.grid_weight * grid
         )
-        return Losses(content, style, total_variation, grid, torch.zeros_like(grid), total)
+        return Losses(content, style, total_variation, grid, total)

@@ -28,7 +28,6 @@ class Reading(NamedTuple):
     style: float
     total_variation: float
     grid: float
-    shift: float
     total: float
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import product
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -48,7 +47,6 @@ class TransformerNetwork(nn.Module):
         multiple: height and width the layers need to be divisible by, in pixels.
         normalization: what the network normalizes by; ``"instance"`` means statistics of the
             whole picture, ``"sampled"`` those of a sample of it, or of another picture.
-        strides: how many pixels the positions of what each layer gives are apart.
     """
 
     def __init__(self, layers: Sequence[nn.Module], *, preset: str, width: int) -> None:
@@ -56,9 +54,9 @@ class TransformerNetwork(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.preset = preset
         self.width = width
-        self.strides = dict(_strides(self.layers))
-        self.multiple = max(self.strides.values())
-        self.smallest_side = _smallest_side(self.layers)
+        strides = dict(_strides(self.layers))
+        self.multiple = max(strides.values())
+        self.smallest_side = _smallest_side(strides)
         self.normalization = _normalization(self.layers)
 
     @property
@@ -71,17 +69,6 @@ class TransformerNetwork(nn.Module):
         """Sides of the blocks of pixels that the last layer paints at once; 1 for single ones."""
         last = self.layers[-1]
         return last.factor if isinstance(last, Enlarge) else 1
-
-    @property
-    def shifts(self) -> list[tuple[int, int]]:
-        """Whole blocks by which a photo can move, down and across, and be computed otherwise.
-
-        None for networks that paint single pixels, or compute all at the resolution of blocks.
-        """
-        if self.block == 1:
-            return []
-        places = range(0, self.multiple, self.block)
-        return [shift for shift in product(places, places) if any(shift)]
 
     @property
     def channels(self) -> int:
@@ -253,23 +240,6 @@ def sampled_residual(channels: int) -> Residual:
     )
 
 
-def deeper(channels: int, *, inner: int, blocks: int) -> Residual:
-    """Build residual blocks at half the resolution, and the way there and back.
-
-    With twice the channels, they see twice as far and have four times the weights at the same cost.
-    """
-    return Residual(
-        [
-            nn.Conv2d(channels, inner, 2, 2, bias=False),
-            SampledNorm(inner),
-            nn.ReLU(inplace=True),
-            *(sampled_residual(inner) for _ in range(blocks)),
-            nn.Conv2d(inner, channels, 1, bias=False),
-            nn.Upsample(scale_factor=2, mode="bilinear"),
-        ]
-    )
-
-
 def painting_head(channels: int, *, factor: int) -> list[nn.Module]:
     """Build the last layers of a network that paints blocks of factor×factor pixels."""
     layer = Enlarge(channels, 3, factor=factor)
@@ -278,28 +248,27 @@ def painting_head(channels: int, *, factor: int) -> list[nn.Module]:
 
 
 def fast(width: int) -> TransformerNetwork:
-    """Build the real-time network, which computes at a quarter and an eighth of the resolution.
+    """Build the real-time network: all at a quarter of the resolution, but for its ends.
 
     Args:
-        width: channels at a quarter; multiples of 16 suit processors.
+        width: channels; multiples of 16 suit processors.
     """
-    return _small(width, preset="fast", deep_blocks=2, blocks=1)
+    return _at_a_quarter(width, preset="fast", blocks=3)
 
 
 def quality(width: int) -> TransformerNetwork:
-    """Build a network like `fast` with twice the blocks, and usually twice the channels.
+    """Build a network like `fast` with more channels and two more blocks.
 
     Args:
-        width: channels at a quarter; multiples of 16 suit processors.
+        width: channels; multiples of 16 suit processors.
     """
-    return _small(width, preset="quality", deep_blocks=4, blocks=2)
+    return _at_a_quarter(width, preset="quality", blocks=5)
 
 
-def _small(width: int, *, preset: str, deep_blocks: int, blocks: int) -> TransformerNetwork:
+def _at_a_quarter(width: int, *, preset: str, blocks: int) -> TransformerNetwork:
     return TransformerNetwork(
         [
             *stem(width),
-            deeper(width, inner=2 * width, blocks=deep_blocks),
             *(sampled_residual(width) for _ in range(blocks)),
             *painting_head(width, factor=4),
         ],
@@ -364,19 +333,17 @@ def _strides(layers: Iterable[nn.Module], *, stride: int = 1) -> Iterator[tuple[
         elif isinstance(layer, nn.Conv2d):
             stride *= layer.stride[0]
         elif isinstance(layer, nn.Upsample):
-            stride //= factor(layer)
+            stride //= _factor(layer)
         yield layer, stride
 
 
-def _smallest_side(layers: Iterable[nn.Module]) -> int:
+def _smallest_side(strides: Mapping[nn.Module, int]) -> int:
     """Return the smallest side on which each reflection has more positions than it repeats."""
-    strides = dict(_strides(layers))
     pads = (each for each in strides if isinstance(each, nn.ReflectionPad2d))
     return max([MINIMUM_SIDE, *((each.padding[0] + 1) * strides[each] for each in pads)])
 
 
-def factor(layer: nn.Upsample) -> int:
-    """Return how many times as high and wide a layer makes features."""
+def _factor(layer: nn.Upsample) -> int:
     return int(layer.scale_factor)  # type: ignore[arg-type]
 
 
@@ -392,9 +359,7 @@ def _reach(layers: nn.Module, pixel: int) -> tuple[int, int]:
         elif isinstance(layer, Enlarge):
             low, high = low // layer.factor, high // layer.factor + 2
         elif isinstance(layer, nn.Upsample):
-            # Linear interpolation looks at the two that are nearest.
-            further = int(layer.mode == "bilinear")
-            low, high = ((low - further) // factor(layer), (high + further) // factor(layer))
+            low, high = low // _factor(layer), high // _factor(layer)
     return pixel - low, high - pixel
 
 

@@ -28,17 +28,10 @@ from torch import Tensor, nn
 from faststyle.contract import NCHW_FLOAT
 from faststyle.errors import ExportError
 from faststyle.training.ends import Form, close_graph, from_levels, open_graph
-from faststyle.training.graph import (
-    BLOCK_WINDOW,
-    DEFAULT_FORM,
-    describe,
-    enlarge,
-    reflect,
-    window,
-)
+from faststyle.training.graph import BLOCK_WINDOW, DEFAULT_FORM, describe, reflect, window
 from faststyle.training.layers import Enlarge, Residual, SampledNorm
 from faststyle.training.measuring import Affine, Bounds, Ruler
-from faststyle.training.network import OUTPUT_UNITS, SAMPLE_STEP, TransformerNetwork, factor
+from faststyle.training.network import OUTPUT_UNITS, SAMPLE_STEP, TransformerNetwork
 from faststyle.training.observing import Observations, Range
 from faststyle.training.writer import GraphWriter
 
@@ -67,9 +60,6 @@ LARGEST_WEIGHT = 126
 
 LARGEST_BIAS = 2**30
 """Largest bias in int32 that leaves room for the sum it is added to."""
-
-ROUNDED_DOWN = 15 / 32
-"""How many steps onnxruntime loses on average as it interpolates bytes, in sixteenths of them."""
 
 LEAST_SCALE = 1e-12
 """Smallest scale of weights; a channel may be normalized to nothing."""
@@ -185,9 +175,6 @@ class _Quantizer:
             case nn.ReflectionPad2d():
                 padded = reflect(self.writer, layer, x.name)
                 return replace(x, name=padded, more=x.more + 2 * layer.padding[0])
-            case nn.Upsample():
-                enlarged = enlarge(self.writer, layer, x.name)
-                return replace(x, name=enlarged, stride=x.stride // factor(layer))
             case Enlarge():
                 levels = Range(0, OUTPUT_UNITS)
                 return self.convolve(x, *layer.by_pixel(), attributes=BLOCK_WINDOW, output=levels)
@@ -196,11 +183,8 @@ class _Quantizer:
                 activation = _take(remaining, nn.ReLU)
                 output = self.seen.outputs[activation or norm or layer]
                 if norm is None:
-                    bias = torch.zeros(layer.out_channels) if layer.bias is None else layer.bias
-                    if remaining and isinstance(remaining[0], nn.Upsample):
-                        bias = bias + ROUNDED_DOWN * output.scale
                     return self.convolve(
-                        x, layer.weight, bias, attributes=window(layer), output=output
+                        x, layer.weight, layer.bias, attributes=window(layer), output=output
                     )
                 if layer is self.stem and activation is not None:
                     return self.in_fine_steps(x, layer, norm, output=output)

@@ -113,8 +113,7 @@ def texture_objective(
     def objective(picture: Tensor) -> Losses:
         style, total_variation = style_loss(made(picture)), total_variation_loss(picture)
         nothing = torch.zeros_like(style)
-        total = style + weight * total_variation
-        return Losses(nothing, style, total_variation, nothing, nothing, total)
+        return Losses(nothing, style, total_variation, nothing, style + weight * total_variation)
 
     return objective
 

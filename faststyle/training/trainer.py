@@ -12,7 +12,7 @@ from faststyle.training.checkpoint import Checkpoint
 from faststyle.training.config import Plan, TrainingConfig, style_side
 from faststyle.training.data import read_style
 from faststyle.training.device import choose_layout
-from faststyle.training.losses import Losses, PerceptualLoss, shift_loss
+from faststyle.training.losses import Losses, PerceptualLoss
 from faststyle.training.optimizer import Optimizer
 from faststyle.training.processes import Processes
 from faststyle.training.schedule import learning_rate
@@ -74,7 +74,6 @@ class Trainer:
         network.load_state_dict(processes.agree(network.state_dict()))
         self.network = network.to(device)
         self.objective.grid.period = network.block
-        self.shifts = network.shifts
         self.layout = choose_layout(device, channels=network.channels)
         for module in (self.objective, self.network):
             module.to(memory_format=self.layout)
@@ -108,8 +107,7 @@ class Trainer:
             The losses of the share before the step, detached, on the device.
         """
         self.network.train()
-        progress = self.step / self.plan.steps
-        losses = self._losses(crops, shift_weight=self.config.shift_weight * progress)
+        losses = self._losses(crops)
         losses.total.backward()  # type: ignore[no-untyped-call]
         self.processes.average_gradients(self.network)
         self.optimizer.step(learning_rate=learning_rate(self.plan, step=self.step))
@@ -120,27 +118,16 @@ class Trainer:
         """Measure the losses on photos, uint8 N×3×S×S, without learning from them."""
         self.network.eval()
         with torch.no_grad():
-            weight = self.config.shift_weight
-            shares = [self._losses(photo[None], shift_weight=weight) for photo in crops]
+            shares = [self._losses(photo[None]) for photo in crops]
         return Losses(*(torch.stack(terms).mean() for terms in zip(*shares, strict=True)))
 
-    def _losses(self, crops: Tensor, *, shift_weight: float) -> Losses:
+    def _losses(self, crops: Tensor) -> Losses:
         photos = crops.to(self.device, non_blocking=True, memory_format=self.layout).float() / 255
         with torch.autocast(
             self.device.type, dtype=self.precision, enabled=self.precision != torch.float32
         ):
-            stylized = self.network(photos)
-            losses: Losses = self.objective(stylized, photos)
-            if self.shifts and self.config.shift_weight:
-                shift = self._shift_loss(photos, stylized)
-                losses = losses.with_shift(shift, weight=shift_weight)
+            losses: Losses = self.objective(self.network(photos), photos)
         return losses
-
-    def _shift_loss(self, photos: Tensor, stylized: Tensor) -> Tensor:
-        shift = self.shifts[self.step % len(self.shifts)]
-        height, width = (side - self.network.multiple for side in photos.shape[-2:])
-        part = photos[..., shift[0] : shift[0] + height, shift[1] : shift[1] + width]
-        return shift_loss(stylized, self.network(part), shift=shift)
 
     def stylize(self, photos: Tensor) -> Tensor:
         """Stylize photos, float N×3×H×W in [0, 1] to the same, clamped, on the CPU."""

@@ -20,6 +20,9 @@ from faststyle.training.network import (
     PRESETS,
     TransformerNetwork,
     build_network,
+    painting_head,
+    sampled_residual,
+    stem,
 )
 from tests.conftest import blotches, make_card, vivid_network
 
@@ -109,6 +112,30 @@ def test_half_precision_halves_the_file_and_keeps_the_picture(
     image = blotches(64, 64)[None]
     pictures = [_session(path).run(None, {"image": image})[0].astype(int) for path in (whole, half)]
     assert np.abs(pictures[0] - pictures[1]).mean() < 1
+
+
+def test_a_deep_network_is_not_refused_for_rounding_that_tiny_pictures_amplify(
+    tmp_path: Path,
+) -> None:
+    torch.manual_seed(0)
+    body = [sampled_residual(16) for _ in range(20)]
+    network = TransformerNetwork(
+        [*stem(16), *body, *painting_head(16, factor=4)], preset="deep", width=16
+    )
+    with torch.no_grad():
+        network.layers[-1].get_parameter("weight").mul_(8)
+    noise = np.random.default_rng(0).integers(0, 256, (1, 2, 7, 3), dtype=np.uint8)
+    assert measure(network, write_graph(network).SerializeToString(), pictures=[noise]).mean > 2
+    assert _export(network, tmp_path / "model.onnx").mean < 1
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_a_tiny_fixed_size_is_exported(
+    network: TransformerNetwork, tmp_path: Path, precision: str
+) -> None:
+    path = tmp_path / "model.onnx"
+    _export(network, path, precision=precision, form=Form(size=(8, 9)))
+    assert _session(path).get_inputs()[0].shape == [1, 8, 9, 3]
 
 
 def test_half_weights_halve_the_file_and_leave_the_arithmetic(

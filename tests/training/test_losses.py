@@ -16,7 +16,6 @@ from faststyle.training.losses import (
     TotalVariationLoss,
     gram_matrix,
     relative_error,
-    shift_loss,
 )
 from faststyle.training.vgg import load_vgg
 
@@ -96,29 +95,6 @@ def test_grid_loss_is_nothing_where_no_place_differs() -> None:
     assert GridLoss(4)(ramp) == pytest.approx(0, abs=1e-6)
     assert GridLoss(4)(torch.zeros(1, 3, 9, 9)) == 0
     assert GridLoss(1)(torch.rand(1, 3, 9, 9)) == 0
-
-
-def test_shift_loss_of_what_moves_with_its_photo_is_nothing() -> None:
-    picture = torch.rand(2, 3, 64, 72)
-    assert shift_loss(picture, picture[..., 4:60, 0:64], shift=(4, 0)) == 0
-    assert shift_loss(picture, picture[..., 0:56, 4:68], shift=(0, 4)) == 0
-
-
-def test_shift_loss_of_what_stays_behind_by_hand() -> None:
-    """Lines every eighth row: a half of the rows differ by as much as black and white."""
-    rows = (torch.arange(64) % 8 < 4).float()
-    picture = rows[:, None].expand(1, 3, 64, 64)
-    part = picture[..., :56, :56]
-    assert shift_loss(picture, part, shift=(4, 0)) == 1
-    assert shift_loss(picture, part, shift=(2, 0)) == 0.5
-    assert shift_loss(picture, part, shift=(0, 4)) == 0
-
-
-def test_borders_are_no_part_of_the_shift_loss() -> None:
-    picture = torch.rand(1, 3, 64, 64)
-    part = picture[..., 4:60, 4:60].clone()
-    part[..., :16, :] = part[..., -16:, :] = part[..., :16] = part[..., -16:] = 9
-    assert shift_loss(picture, part, shift=(4, 4)) == 0
 
 
 def test_total_variation_by_hand() -> None:

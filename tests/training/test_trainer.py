@@ -53,30 +53,6 @@ def test_neither_steps_nor_looks_draw_numbers(
     assert torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize("preset", ["fast", "quality"])
-def test_steps_weigh_more_and_more_what_stays_behind_as_photos_move(
-    config: TrainingConfig, crops: Tensor, preset: str
-) -> None:
-    weighing, not_weighing = (
-        _trainer(config, preset=preset, width=8, shift_weight=weight) for weight in (30.0, 0.0)
-    )
-    weighing.step = not_weighing.step = 3
-    looked_at, without = (each.validate(crops) for each in (weighing, not_weighing))
-    stepped = weighing.train_step(crops), not_weighing.train_step(crops)
-    assert looked_at.shift > 0
-    assert without.shift == 0
-    added = float(looked_at.total - without.total)
-    assert added == pytest.approx(30 * float(looked_at.shift), rel=1e-3)
-    added = float(stepped[0].total - stepped[1].total)
-    assert added == pytest.approx(30 * 3 / PLAN.steps * float(stepped[0].shift), rel=1e-3)
-
-
-def test_networks_of_one_resolution_have_no_shift_loss(
-    config: TrainingConfig, crops: Tensor
-) -> None:
-    assert _trainer(config, preset="johnson").train_step(crops).shift == 0
-
-
 @pytest.mark.parametrize(
     ("width", "layout"),
     [
