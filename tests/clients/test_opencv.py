@@ -55,9 +55,11 @@ def test_opencv_5_takes_the_default_file(
     assert all(line in shown for line in used)
 
 
+@pytest.mark.parametrize("weights", [(), ("--half-weights",)])
 @pytest.mark.parametrize("version", ["opencv_4", "opencv_5"])
 def test_a_fixed_size(
     version: str,
+    weights: tuple[str, ...],
     request: pytest.FixtureRequest,
     export: Callable[..., Path],
     photo: Path,
@@ -67,7 +69,7 @@ def test_a_fixed_size(
     python = request.getfixturevalue(version)
     height, width = expected.shape[:2]
     size = f"{height}x{width}"
-    model = export("--layout", "nchw-float", "--size", size)
+    model = export("--layout", "nchw-float", "--size", size, *weights)
     run(python, SCRIPT, model, photo, tmp_path / "result.png", size)
     assert np.abs(levels(tmp_path / "result.png") - expected).max() <= 1
     other = export("--layout", "nchw-float", "--size", "256x384")
