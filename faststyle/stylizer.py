@@ -56,8 +56,8 @@ OURS = {"contract_version", "faststyle_version"}
 FOREIGN_HALO = 64
 """Pixels that convolutions of unknown networks are taken to reach."""
 
-PATCH = 128
-"""Side of the patches of the whole picture that are painted beside such tiles, in pixels."""
+MOSAIC_PATCH = 128
+"""Side of the patches that stand for a whole picture beside its tiles, in pixels."""
 
 
 class Stylizer:
@@ -171,7 +171,7 @@ class Stylizer:
             return Brush(paint, halo=halo, feather=0, multiple=multiple)
         if self.card.normalization == "sampled":
             if self.card.context == "input":
-                seen = mosaic(picture, height=side, width=side, patch=PATCH)
+                seen = mosaic(picture, height=side, width=side, patch=MOSAIC_PATCH)
                 paint = _whatever_the_place(partial(self.port.paint, context=seen))
             else:
                 # Opened for this alone, as what a session has used of memory it keeps.
@@ -180,7 +180,7 @@ class Stylizer:
                 del measuring
                 paint = _whatever_the_place(partial(self._sharing.paint, statistics=statistics))
             return Brush(paint, halo=halo, feather=0, multiple=multiple)
-        beside = mosaic(picture, height=side, width=BESIDE * side, patch=PATCH)
+        beside = mosaic(picture, height=side, width=BESIDE * side, patch=MOSAIC_PATCH)
         paint = _whatever_the_place(partial(self._repaint_beside, beside=beside))
         feather = math.ceil(FEATHER / multiple) * multiple
         return Brush(paint, halo=halo, feather=feather, multiple=multiple)

@@ -119,12 +119,12 @@ def close_graph(
     else:
         picture = _spread(writer, network, painted)
     start, axes = writer.integers(0, 0), writer.integers(*SIDES[form.layout])
+    output = "" if form.controls else OUTPUT
+    cropped = writer.node("Slice", picture, start, opening.size, axes, output=output)
     inputs = opening.inputs
     if form.controls:
         inputs = (*inputs, STRENGTH, KEEP_COLORS)
-        _control(writer, writer.node("Slice", picture, start, opening.size, axes), form=form)
-    else:
-        writer.node("Slice", picture, start, opening.size, axes, output=OUTPUT)
+        _control(writer, cropped, form=form)
     return _model(writer, inputs, form=form, batch=batch if form.size is None else 1)
 
 
