@@ -40,6 +40,12 @@ def style_path(name: str) -> Path:
     Raises:
         UnknownStyleError: no bundled style has that name.
     """
+    if name.removesuffix(_INT8) in style_names() and name not in _file_names():
+        style = name.removesuffix(_INT8)
+        raise UnknownStyleError(
+            f"{style} is not bundled in int8, which would paint some photos too differently; take "
+            f"{style}, or export it so with --max-difference"
+        )
     if name not in _file_names():
         raise UnknownStyleError(
             f"no bundled style is called {name!r}: choose from {', '.join(style_names())}, "

@@ -28,6 +28,14 @@ def test_the_bundled_styles() -> None:
         style_path("night")
 
 
+def test_a_style_that_is_not_bundled_in_int8_is_told_from_an_unknown_one() -> None:
+    style = next(each for each in style_names() if int8_name(each) is None)
+    with pytest.raises(UnknownStyleError, match=f"{style} is not bundled in int8.*export"):
+        style_path(f"{style}-int8")
+    with pytest.raises(UnknownStyleError, match="no bundled style"):
+        style_path("night-int8")
+
+
 @pytest.mark.parametrize("style", style_names())
 def test_a_bundled_style_is_small_and_says_where_it_comes_from(style: str) -> None:
     assert style_path(style).stat().st_size <= 400_000

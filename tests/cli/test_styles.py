@@ -50,4 +50,6 @@ def test_a_style_in_int8_has_a_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", "attic-int8"]) == 0
     assert "precision         int8" in capsys.readouterr().out
     assert main(["info", "cellar-int8"]) == 1
+    assert "cellar is not bundled in int8" in capsys.readouterr().err
+    assert main(["info", "loft"]) == 1
     assert "choose from attic, cellar, or" in capsys.readouterr().err
