@@ -40,18 +40,18 @@ def style_path(name: str) -> Path:
     Raises:
         UnknownStyleError: no bundled style has that name.
     """
-    if name.removesuffix(_INT8) in style_names() and name not in _file_names():
-        style = name.removesuffix(_INT8)
+    if name in _file_names():
+        return _FOLDER / f"{name}.onnx"
+    style = name.removesuffix(_INT8)
+    if style in style_names():
         raise UnknownStyleError(
             f"{style} is not bundled in int8, which would paint some photos too differently; take "
             f"{style}, or export it so with --max-difference"
         )
-    if name not in _file_names():
-        raise UnknownStyleError(
-            f"no bundled style is called {name!r}: choose from {', '.join(style_names())}, "
-            "or pass an .onnx file with --model"
-        )
-    return _FOLDER / f"{name}.onnx"
+    raise UnknownStyleError(
+        f"no bundled style is called {name!r}: choose from {', '.join(style_names())}, "
+        "or pass an .onnx file with --model"
+    )
 
 
 def _file_names() -> list[str]:
