@@ -43,6 +43,14 @@ def test_a_run_of_default_shape_starts_from_the_bundled_network() -> None:
     assert ((255 * painted).round() - expected).abs().mean() < 1
 
 
+def test_larger_networks_start_from_the_bundled_one_grown_to_them() -> None:
+    config = dataclasses.replace(CONFIG, width=None, preset="quality")
+    assert decide_start(config) == BUNDLED
+    bundled = starting_network(dataclasses.replace(config, preset="fast"))
+    photo = torch.rand(1, 3, 48, 64)
+    assert torch.allclose(starting_network(config)(photo), bundled(photo), atol=1e-5)
+
+
 @pytest.mark.parametrize("start_from", [START_RANDOM, TrainingConfig.start_from])
 @pytest.mark.parametrize("preset", ["fast", "johnson"])
 def test_other_shapes_start_from_the_seed(start_from: str, preset: str) -> None:
@@ -60,7 +68,10 @@ def test_a_start_that_is_asked_for_is_kept() -> None:
 
 
 def test_what_does_not_fit_is_named(tmp_path: Path, model_path: Path) -> None:
-    message = r"tiny\.onnx: is a johnson width 2; --start-from needs a fast width 3$"
+    message = (
+        r"tiny\.onnx: is a johnson width 2; "
+        "--start-from needs a fast width 3, or a smaller network of its kind$"
+    )
     with pytest.raises(CheckpointError, match=message):
         starting_network(dataclasses.replace(CONFIG, start_from=str(model_path)))
     (tmp_path / "text.onnx").write_text("text")
