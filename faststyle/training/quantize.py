@@ -55,8 +55,13 @@ HIGH_STEP = 2
 The small ones have a third of the range, in steps a third as wide as bytes would else have.
 """
 
-LARGEST_WEIGHT = 126
-"""Largest weight in int8; it can be divided by `HIGH_STEP`, which joins both without error."""
+LARGEST_PAIR = 126
+"""Largest sum of two neighbouring weights of one sign, before they are rounded.
+
+Processors without VNNI (Intel's before Ice Lake, AMD's before Zen 4) add up two products of a byte
+and a weight in 16 bits, which can hold 255 · 128. It can be divided by `HIGH_STEP`, which joins
+both without error.
+"""
 
 LARGEST_BIAS = 2**30
 """Largest bias in int32 that leaves room for the sum it is added to."""
@@ -313,7 +318,7 @@ class _Quantizer:
             scale: names a vector to multiply the weights, and a bias in their units, with.
         """
         values = torch.cat([part * weight for part in x.parts], 1).detach().float().numpy()
-        by_channel = np.abs(values).reshape(len(values), -1).max(1).clip(1e-9) / LARGEST_WEIGHT
+        by_channel = _largest_pairs(values).clip(1e-9) / LARGEST_PAIR
         steps = rounded(values / by_channel[:, None, None, None])
         weight_scale = self.writer.constant(by_channel.astype(np.float32))
         if scale is not None:
@@ -362,6 +367,20 @@ class _Quantizer:
 
     def _constants(self, values: Range) -> tuple[str, str]:
         return self.writer.number(values.scale), self.writer.number(values.zero, kind=np.uint8)
+
+
+def _largest_pairs(kernels: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the largest sum of two neighbours of one sign in each of the kernels, out×in×h×w.
+
+    Neighbours are channels of one place, the first and second, third and fourth, as onnxruntime
+    lays them out; of an odd number, they are counted on through the places.
+    """
+    values = kernels.transpose(0, 2, 3, 1).reshape(len(kernels), -1)
+    values = np.pad(values, ((0, 0), (0, values.shape[1] % 2)))
+    pairs = values.reshape(len(values), -1, 2)
+    above, below = pairs.clip(min=0).sum(2), -pairs.clip(max=0).sum(2)
+    largest: NDArray[np.floating] = np.maximum(above, below).max(1)
+    return largest
 
 
 def rounded(kernels: NDArray[np.floating]) -> NDArray[np.int8]:

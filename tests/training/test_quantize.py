@@ -169,6 +169,35 @@ def test_rounded_kernels_keep_their_sums() -> None:
     assert np.abs((steps - kernels).sum((2, 3))).max() <= 0.5
 
 
+def _pairs_fit_16_bits(model: onnx.ModelProto) -> bool:
+    """Tell whether two neighbouring products never exceed what processors without VNNI can hold."""
+    values = {each.name: onnx.numpy_helper.to_array(each) for each in model.graph.initializer}
+    kernels = [
+        values[node.input[3]].astype(int)
+        for node in model.graph.node
+        if node.op_type == "QLinearConv"
+    ]
+    assert kernels
+    pairs = [each.transpose(0, 2, 3, 1).reshape(-1, 2) for each in kernels]
+    sums = [255 * each.clip(*signs).sum(1) for each in pairs for signs in ((0, None), (None, 0))]
+    return all(each.min() >= -(2**15) and each.max() < 2**15 for each in sums)
+
+
+@pytest.mark.parametrize("spread", [0.01, 1.0])
+def test_neighbouring_products_fit_16_bits(network: TransformerNetwork, spread: float) -> None:
+    with torch.no_grad():
+        for kernel in (each for each in network.parameters() if each.dim() == 4):
+            kernel.fill_(1).add_(spread * torch.randn_like(kernel))
+            kernel[::2].neg_()
+    model = write_quantized_graph(network, seen=observe(network, [_photo(80, 96, seed=0)]))
+    assert _pairs_fit_16_bits(model)
+
+
+@pytest.mark.parametrize("style", ["wave", "starry_night"])
+def test_neighbouring_products_of_bundled_styles_fit_16_bits(style: str) -> None:
+    assert _pairs_fit_16_bits(onnx.load(style_path(f"{style}-int8")))
+
+
 def test_a_network_without_a_context_is_refused() -> None:
     network = build_network(preset="johnson", width=2)
     photos = [_photo(32, 32, seed=0)]
