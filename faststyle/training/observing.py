@@ -15,7 +15,7 @@ from faststyle.training.network import TransformerNetwork
 SHIFT_MARGIN = 2.0
 """How much further than on the photos seen a shift may go; it has steps to spare."""
 
-TAIL = 3e-5
+TAIL = 6e-5
 """Share of the values of all photos at either end of a range that may be clipped."""
 
 SAMPLES = 50_000
