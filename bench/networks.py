@@ -297,7 +297,6 @@ def _options() -> argparse.Namespace:
     training.add_argument("--style-weight", type=float, default=6.0)
     training.add_argument("--seed", type=int, default=0)
     training.add_argument("--start-from", default=START_RANDOM)
-    training.add_argument("--teacher", help="trained network to learn from, too")
     training.add_argument("--adam", action="store_true")
     timing = parser.add_argument_group("timing")
     timing.add_argument("--time", action="store_true")
@@ -321,7 +320,6 @@ def _budget_of(options: argparse.Namespace) -> TrainingConfig:
         style="",
         content=str(options.content),
         start_from=options.start_from,
-        teacher=options.teacher,
         style_weight=options.style_weight,
         crop_size=options.crop_size,
         minutes=None,

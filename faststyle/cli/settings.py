@@ -14,9 +14,6 @@ from faststyle.training.config import DEVICES, RunOptions, TrainingConfig, flag
 
 PATHS = ("style", "content", "vgg_weights")
 
-NETWORKS = ("start_from", "teacher")
-"""Settings that name a file or a bundled style."""
-
 EXCLUSIVE = (("steps", "minutes"), ("style_weight", "intensity"))
 """Settings that decide the same; the first, when given, takes the place of the second."""
 
@@ -32,7 +29,6 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         network, "width", int, "N", "channels it is built with, if not the preset's own number"
     )
     add_setting(network, "start_from", str, "FILE", "what to start from, or random")
-    add_setting(network, "teacher", str, "FILE", "trained network to learn from, too")
     losses = parser.add_argument_group("losses")
     add_setting(losses, "loss_network", str, "NAME", "lite, vgg16 or vgg19")
     add_setting(losses, "vgg_weights", str, "FILE", "VGG weights, not torchvision's download")
@@ -42,7 +38,6 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     add_setting(losses, "content_weight", float, "X", "weight of the content loss")
     add_setting(losses, "total_variation_weight", float, "X", "weight of the total-variation loss")
     add_setting(losses, "grid_weight", float, "X", "weight of the loss that keeps a grid away")
-    add_setting(losses, "teacher_weight", float, "X", "weight of the distance from a teacher")
     steps = parser.add_argument_group("steps")
     add_setting(steps, "minutes", float, "X", "time to train for")
     add_setting(steps, "steps", int, "N", "steps to train for, in place of --minutes")
@@ -119,8 +114,9 @@ def shown(value: object) -> str:
 def given_config(options: argparse.Namespace) -> dict[str, Any]:
     """Collect the settings of `TrainingConfig` that were given, with absolute paths."""
     given = _given(options, TrainingConfig)
-    files = {key for key in NETWORKS if Path(given.get(key, "")).is_file()}  # and not names
-    paths = {*PATHS, *files}
+    paths = set(PATHS)
+    if Path(given.get("start_from", "")).is_file():  # and not a name
+        paths.add("start_from")
     for path in given.keys() & paths:
         given[path] = str(Path(given[path]).absolute())
     return given

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from faststyle.training.checkpoint import Checkpoint
     from faststyle.training.run import RunResult
 
-CHANGEABLE = frozenset({"style", "content", "vgg_weights", "teacher", *SAYINGS})
+CHANGEABLE = frozenset({"style", "content", "vgg_weights", *SAYINGS})
 """Settings that a resumed run may be given anew: where files lie, and what is said of the style."""
 
 DECIDED = ("precision", "start_from")

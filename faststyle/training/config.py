@@ -25,15 +25,6 @@ START_RANDOM = "random"
 DIAL = (1, 10)
 """Smallest and largest setting of the dials for intensity and stroke size."""
 
-WEIGHTS = (
-    "content_weight",
-    "style_weight",
-    "total_variation_weight",
-    "grid_weight",
-    "teacher_weight",
-)
-"""Weights of the terms of the loss."""
-
 SAYINGS = ("name", *STATED)
 """Settings that only say something of the style."""
 
@@ -70,11 +61,6 @@ class TrainingConfig:
     start_from: str = START_BUNDLED
     """Network to start from: a checkpoint, a model or bundled style, `START_BUNDLED`
     or `START_RANDOM`."""
-
-    teacher: str | None = None
-    """Network whose pictures are learnt from besides: a checkpoint, a model or bundled style."""
-    teacher_weight: float = 10.0
-    """Weight of the distance from them."""
 
     loss_network: str = "lite"
     """Loss network: lite, vgg16 or vgg19."""
@@ -129,7 +115,7 @@ class TrainingConfig:
             min(self.layer_weights) >= 0 and 0 < sum(self.layer_weights) < math.inf,
             "--style-layer-weights: give numbers from 0 up, at least one above 0",
         )
-        for option in WEIGHTS:
+        for option in ("content_weight", "style_weight", "total_variation_weight", "grid_weight"):
             weight = getattr(self, option)
             _require(weight is None or 0 <= weight < math.inf, f"{flag(option)} must be 0 or more")
         low, high = DIAL

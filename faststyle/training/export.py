@@ -146,7 +146,7 @@ def model_card(
     settings = {**config.to_dict(), **asdict(plan)}
     training = {key: value for key, value in settings.items() if key not in SAYINGS}
     # Folders of the machine that trained it are nobody's business.
-    paths = ("style", "content", "vgg_weights", "start_from", "teacher")
+    paths = ("style", "content", "vgg_weights", "start_from")
     training |= {key: Path(training[key]).name for key in paths if training[key]}
     return replace(
         network_card(network, style=config.name or Path(config.style).stem),

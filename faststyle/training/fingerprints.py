@@ -9,16 +9,14 @@ from pathlib import Path
 
 from faststyle.errors import CheckpointError, ImageError, WeightsError
 from faststyle.training.config import TrainingConfig
-from faststyle.training.sources import source_file
 from faststyle.training.vgg import LITE, LITE_WEIGHTS
 
 
 def fingerprints(config: TrainingConfig, *, photos: list[Path]) -> dict[str, str]:
-    """Fingerprint what a run learns from: its photos' names, the style, teacher and weights.
+    """Fingerprint what a run learns from: the names of its photos, the style and the weights.
 
     Raises:
         ImageError: the style picture cannot be read.
-        CheckpointError: the teacher cannot be read.
         WeightsError: the file of VGG weights cannot be read.
     """
     names = "\n".join(os.fspath(path.relative_to(config.content)) for path in photos)
@@ -27,14 +25,6 @@ def fingerprints(config: TrainingConfig, *, photos: list[Path]) -> dict[str, str
         prints["style"] = file_digest(config.style)
     except OSError as error:
         raise ImageError(f"{config.style}: {error.strerror}; check the path") from error
-    if config.teacher is not None:
-        path = source_file(config.teacher, option="--teacher")
-        try:
-            prints["teacher"] = file_digest(str(path))
-        except OSError as error:
-            raise CheckpointError(
-                f"{path}: {error.strerror}; check the path given to --teacher"
-            ) from error
     if config.loss_network == LITE:
         prints["lite"] = file_digest(str(LITE_WEIGHTS))
     if config.vgg_weights is not None:
@@ -76,7 +66,7 @@ def compare_fingerprints(
         on_notice: told when the photos changed, which changes only their order.
 
     Raises:
-        CheckpointError: the style picture, the VGG weights or the teacher are others.
+        CheckpointError: the style picture or the VGG weights are others.
     """
     if old.get("content") != new["content"]:
         on_notice(f"{config.content}: the photos changed since the checkpoint; so does their order")
@@ -85,7 +75,7 @@ def compare_fingerprints(
             "the loss network lite is another than the run was started with; "
             "resume with the faststyle it was started with, or start another run with --out"
         )
-    for key in ("style", "vgg_weights", "teacher"):
+    for key in ("style", "vgg_weights"):
         if old.get(key) != new.get(key):
             raise CheckpointError(
                 f"{getattr(config, key)}: not the {key.replace('_', ' ')} that the run was "

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
-from faststyle.errors import CheckpointError
-from faststyle.gallery import style_path
+from faststyle.errors import CheckpointError, UnknownStyleError
+from faststyle.gallery import resolve, style_path
+from faststyle.training.checkpoint import load_checkpoint
 from faststyle.training.config import START_BUNDLED, START_RANDOM, TrainingConfig
 from faststyle.training.exported import read_exported
 from faststyle.training.growing import can_grow, grow
 from faststyle.training.network import TransformerNetwork, build_network
-from faststyle.training.sources import read_network
 
 BUNDLED = "wave"
 """Style whose network others start from."""
@@ -48,13 +49,27 @@ def starting_network(config: TrainingConfig) -> TransformerNetwork:
     network = build_network(preset=config.preset, width=config.width)
     if config.start_from == START_RANDOM:
         return network
-    learnt = read_network(config.start_from, option="--start-from")
+    if Path(config.start_from).suffix in (".pt", ".pth"):
+        learnt = load_checkpoint(Path(config.start_from)).build()
+    else:
+        learnt = _from_model(config.start_from)
     if not can_grow(learnt, network):
         raise CheckpointError(
             f"{config.start_from}: is a {_shape(learnt)}; --start-from needs a "
             f"{_shape(network)}, or a smaller network of its kind"
         )
     grow(learnt, network)
+    return network
+
+
+def _from_model(name: str) -> TransformerNetwork:
+    try:
+        network, _ = read_exported(resolve(name))
+    except UnknownStyleError as error:
+        raise CheckpointError(
+            f"--start-from {name}: neither a checkpoint.pt nor a model.onnx nor a "
+            "bundled style; check the path"
+        ) from error
     return network
 
 

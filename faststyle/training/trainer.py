@@ -13,11 +13,9 @@ from faststyle.training.config import Plan, TrainingConfig, style_side
 from faststyle.training.data import read_style
 from faststyle.training.device import choose_layout
 from faststyle.training.losses import Losses, PerceptualLoss
-from faststyle.training.network import TransformerNetwork
 from faststyle.training.optimizer import Optimizer
 from faststyle.training.processes import Processes
 from faststyle.training.schedule import learning_rate
-from faststyle.training.sources import read_network
 from faststyle.training.start import starting_network
 from faststyle.training.vgg import VggFeatures, load_vgg
 
@@ -79,17 +77,10 @@ class Trainer:
         self.layout = choose_layout(device, channels=network.channels)
         for module in (self.objective, self.network):
             module.to(memory_format=self.layout)
-        self.teacher = self._read_teacher()
         self.optimizer = Optimizer(self.network)
         self.step = 0
         if checkpoint is not None:
             self.restore(checkpoint)
-
-    def _read_teacher(self) -> TransformerNetwork | None:
-        if self.config.teacher is None:
-            return None
-        teacher = read_network(self.config.teacher, option="--teacher").to(self.device)
-        return teacher.requires_grad_(False).to(memory_format=self.layout)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Return to the state of a checkpoint; the plan stays.
@@ -113,11 +104,10 @@ class Trainer:
             crops: this process's share of the photos, uint8 N×3×S×S on any device.
 
         Returns:
-            The losses of the share before the step, detached, on the device; the total has what
-            the teacher adds, if there is one.
+            The losses of the share before the step, detached, on the device.
         """
         self.network.train()
-        losses = self._losses(crops, teacher=self.teacher)
+        losses = self._losses(crops)
         losses.total.backward()  # type: ignore[no-untyped-call]
         self.processes.average_gradients(self.network)
         self.optimizer.step(learning_rate=learning_rate(self.plan, step=self.step))
@@ -131,19 +121,13 @@ class Trainer:
             shares = [self._losses(photo[None]) for photo in crops]
         return Losses(*(torch.stack(terms).mean() for terms in zip(*shares, strict=True)))
 
-    def _losses(self, crops: Tensor, *, teacher: TransformerNetwork | None = None) -> Losses:
-        """Measure the losses, with the distance from what a teacher paints in their sum."""
+    def _losses(self, crops: Tensor) -> Losses:
         photos = crops.to(self.device, non_blocking=True, memory_format=self.layout).float() / 255
         with torch.autocast(
             self.device.type, dtype=self.precision, enabled=self.precision != torch.float32
         ):
-            stylized = self.network(photos)
-            losses: Losses = self.objective(stylized, photos)
-            if teacher is None:
-                return losses
-            taught = teacher(photos)
-        distance = (stylized.float() - taught.float()).square().mean()
-        return losses._replace(total=losses.total + self.config.teacher_weight * distance)
+            losses: Losses = self.objective(self.network(photos), photos)
+        return losses
 
     def stylize(self, photos: Tensor) -> Tensor:
         """Stylize photos, float N×3×H×W in [0, 1] to the same, clamped, on the CPU."""

@@ -14,7 +14,6 @@ from PIL import Image
 
 import faststyle
 from faststyle.errors import CheckpointError, DataError, DivergenceError, ImageError, TrainingError
-from faststyle.gallery import style_path
 from faststyle.training.calibration import GROWTH
 from faststyle.training.checkpoint import load_checkpoint
 from faststyle.training.config import RunOptions, TrainingConfig
@@ -239,21 +238,17 @@ def test_tensorboard_is_written_on_request(config: TrainingConfig, tmp_path: Pat
     assert b"preview" in content
 
 
-@pytest.mark.parametrize(
-    ("setting", "name"),
-    [("style", "style"), ("vgg_weights", "vgg weights"), ("teacher", "teacher")],
-)
+@pytest.mark.parametrize(("setting", "name"), [("style", "style"), ("vgg_weights", "vgg weights")])
 def test_a_run_goes_on_only_with_the_files_it_was_started_with(
     config: TrainingConfig, tmp_path: Path, setting: str, name: str
 ) -> None:
-    config = dataclasses.replace(config, teacher=str(style_path("wave")))
     _train(config, tmp_path / "run", stop_after=1)
-    path = tmp_path / f"changed{Path(getattr(config, setting)).suffix}"
+    path = tmp_path / "changed"
     path.write_bytes(Path(getattr(config, setting)).read_bytes() + b"more")
     checkpoint = load_checkpoint(tmp_path / "run" / "checkpoint.pt")
     changes: dict[str, Any] = {setting: str(path)}
     config = dataclasses.replace(checkpoint.config, **changes)
-    with pytest.raises(CheckpointError, match=rf"changed\.\w+: not the {name} that the run"):
+    with pytest.raises(CheckpointError, match=f"changed: not the {name} that the run was"):
         train(config, out=tmp_path / "run", options=PLAIN, resume=checkpoint)
 
 
@@ -267,16 +262,6 @@ def test_a_run_can_start_from_another_style(config: TrainingConfig, tmp_path: Pa
     assert all(torch.allclose(first.network[key], second.network[key]) for key in first.network)
     with pytest.raises(CheckpointError, match=r"is a fast width 2; .* fast width 1, or a smaller"):
         _train(dataclasses.replace(config, width=1), tmp_path / "third")
-
-
-def test_a_teacher_that_is_not_there_is_named(config: TrainingConfig, tmp_path: Path) -> None:
-    for teacher, message in (
-        ("nonesuch", "--teacher nonesuch: neither a checkpoint"),
-        ("nonesuch.pt", r"nonesuch\.pt: No such file .* given to --teacher"),
-        ("wave-int8", "is an int8 model"),
-    ):
-        with pytest.raises(CheckpointError, match=message):
-            _train(dataclasses.replace(config, teacher=teacher), tmp_path / "run")
 
 
 def test_a_damaged_optimizer_state_is_one_line(config: TrainingConfig, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,9 +10,8 @@ from torch import Tensor
 
 from faststyle.training.config import TrainingConfig
 from faststyle.training.device import NARROW
-from faststyle.training.export import export_model
 from faststyle.training.trainer import Trainer, build_objective
-from tests.conftest import PLAN, make_card, vivid_network
+from tests.conftest import PLAN
 
 
 @pytest.fixture
@@ -69,22 +67,3 @@ def test_the_layout_goes_by_the_widest_layer_of_the_network(
     assert trainer.layout == layout
     first = next(trainer.network.parameters())
     assert first.is_contiguous(memory_format=layout)
-
-
-def test_a_teacher_draws_the_network_to_what_it_paints(
-    config: TrainingConfig, crops: Tensor, tmp_path: Path
-) -> None:
-    teacher = vivid_network(preset="fast", width=3)
-    path = tmp_path / "teacher.onnx"
-    export_model(teacher, path, card=make_card(teacher))
-    taught = _trainer(config, teacher=str(path), teacher_weight=1e4)
-    alone = _trainer(config)
-    assert torch.equal(taught.validate(crops).total, alone.validate(crops).total)
-    for trainer in (taught, alone):
-        trainer.plan = dataclasses.replace(PLAN, steps=100, learning_rate=0.05)
-    for seed in range(20):
-        assert _total(taught, crops, seed=seed) > _total(alone, crops, seed=seed)
-    with torch.no_grad():
-        goal = teacher(crops / 255).clamp(0, 1)
-    distances = [(each.stylize(crops / 255) - goal).square().mean() for each in (taught, alone)]
-    assert distances[0] < 0.5 * distances[1]
