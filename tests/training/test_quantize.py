@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from faststyle.contract import MEASURED, STATISTICS
 from faststyle.cutting import expose
 from faststyle.errors import ExportError
-from faststyle.gallery import style_path
+from faststyle.gallery import int8_name, style_names, style_path
 from faststyle.training.ends import Form
 from faststyle.training.exported import read_exported
 from faststyle.training.layers import SampledNorm
@@ -18,6 +18,8 @@ from faststyle.training.network import TransformerNetwork, build_network
 from faststyle.training.observing import observe
 from faststyle.training.quantize import rounded, write_quantized_graph
 from tests.conftest import blotches
+
+IN_INT8 = [style for style in style_names() if int8_name(style)]
 
 
 @pytest.fixture
@@ -143,7 +145,7 @@ def test_flat_dark_areas_keep_their_texture(style: str) -> None:
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
-@pytest.mark.parametrize("style", ["starry_night", "wave", "comic"])
+@pytest.mark.parametrize("style", IN_INT8)
 def test_a_picture_of_one_colour_is_within_all_ranges(style: str, level: int) -> None:
     """As are frames of a video that fades; scaled like photos, it would be white."""
     photo = torch.full((1, 3, 61, 90), level / 255)
@@ -193,7 +195,7 @@ def test_neighbouring_products_fit_16_bits(network: TransformerNetwork, spread: 
     assert _pairs_fit_16_bits(model)
 
 
-@pytest.mark.parametrize("style", ["wave", "starry_night"])
+@pytest.mark.parametrize("style", IN_INT8)
 def test_neighbouring_products_of_bundled_styles_fit_16_bits(style: str) -> None:
     assert _pairs_fit_16_bits(onnx.load(style_path(f"{style}-int8")))
 
