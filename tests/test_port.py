@@ -177,7 +177,7 @@ def test_a_picture_is_painted_by_its_own_statistics_as_it_is(
 
 
 def test_statistics_of_parts_are_those_of_the_whole(measuring: Port) -> None:
-    photos = [blotches(96, 120, seed=seed) for seed in (1, 2, 3)]
+    photos = [blotches(96, 120, seed=seed) // seed for seed in (1, 2, 3)]
     together = measuring.measure(photos)
     first = [measuring.measure([photo]) for photo in photos]
     means, spreads = (np.stack([each[name] for each in first]) for name in ("mean_0", "spread_0"))
@@ -186,7 +186,7 @@ def test_statistics_of_parts_are_those_of_the_whole(measuring: Port) -> None:
     assert np.allclose(together["spread_0"], expected, rtol=1e-3)
     # Those of later layers are of what these make of the parts, not of what each would make.
     last = sorted(together)[-1]
-    assert not np.allclose(together[last], np.mean([each[last] for each in first], 0), rtol=5e-3)
+    assert not np.allclose(together[last], np.mean([each[last] for each in first], 0), rtol=1e-2)
     again = measuring.measure([photos[0]] * 3)
     for name, values in first[0].items():
         assert np.allclose(again[name], values, rtol=1e-3, atol=1e-4), name
