@@ -51,9 +51,7 @@ class Checkpoint:
             network.load_state_dict(self.network)
         except (RuntimeError, TypeError, AttributeError) as error:
             raise CheckpointError(
-                "the checkpoint's weights do not fit "
-                f"{network.preset} width {network.width}; "
-                "it was changed or is damaged"
+                f"the checkpoint's weights do not fit {network.shape}; it was changed or is damaged"
             ) from error
         return network
 

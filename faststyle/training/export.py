@@ -163,7 +163,7 @@ def network_card(network: TransformerNetwork, *, style: str) -> ModelCard:
     """Fill in what an exported model says of its network alone."""
     return ModelCard(
         style=style,
-        preset=f"{network.preset} width {network.width}",
+        preset=network.shape,
         normalization=network.normalization,
         multiple=network.multiple,
         halo=-(-network.halo // network.multiple) * network.multiple,

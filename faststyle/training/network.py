@@ -60,6 +60,11 @@ class TransformerNetwork(nn.Module):
         self.normalization = _normalization(self.layers)
 
     @property
+    def shape(self) -> str:
+        """What the weights fit, as models say it: preset and width."""
+        return f"{self.preset} width {self.width}"
+
+    @property
     def takes_context(self) -> bool:
         """Whether what the network normalizes by can be measured on another picture."""
         return self.normalization == "sampled"

@@ -55,8 +55,8 @@ def starting_network(config: TrainingConfig) -> TransformerNetwork:
         learnt = _from_model(config.start_from)
     if not can_grow(learnt, network):
         raise CheckpointError(
-            f"{config.start_from}: is a {_shape(learnt)}; --start-from needs a "
-            f"{_shape(network)}, or a smaller network of its kind"
+            f"{config.start_from}: is a {learnt.shape}; --start-from needs a "
+            f"{network.shape}, or a smaller network of its kind"
         )
     grow(learnt, network)
     return network
@@ -71,7 +71,3 @@ def _from_model(name: str) -> TransformerNetwork:
             "bundled style; check the path"
         ) from error
     return network
-
-
-def _shape(network: TransformerNetwork) -> str:
-    return f"{network.preset} width {network.width}"
