@@ -26,6 +26,7 @@ from faststyle.training.synthesis import (
     saved_state,
     scaled,
     size_of,
+    style_size,
     synthesize,
 )
 from faststyle.training.synthesis_config import OptimizationConfig, SynthesisOptions
@@ -94,10 +95,10 @@ def optimize(
         ).to(device)
 
         def objective(size: Size) -> Objective:
-            style_size = size_of(style, longer_side=max(size) * config.style_scale)
+            at = style_size(style, longer_side=max(size) * config.style_scale)
             loss = PerceptualLoss(
                 features,
-                scaled(style, style_size).to(device),
+                scaled(style, at).to(device),
                 content_layers=config.chosen_content_layers,
                 style_layers=config.chosen_style_layers,
                 style_layer_weights=config.layer_weights,

@@ -256,6 +256,15 @@ def size_of(picture: Image.Image, *, longer_side: float) -> Size:
     return Size(*(max(1, round(side * factor)) for side in (picture.height, picture.width)))
 
 
+def style_size(style: Image.Image, *, longer_side: float) -> Size:
+    """Return a style picture's size at a longer side, or what compares pictures at the least.
+
+    Of less, the deepest layers of a loss network are left with one position, or none.
+    """
+    least = SMALLEST_CROP * max(style.size) / min(style.size)
+    return size_of(style, longer_side=max(longer_side, least))
+
+
 def saved_state(out: Path, config: SynthesisConfig, *, prints: dict[str, str]) -> SynthesisState:
     """Read the state beside a result, which must be of the same settings and files.
 

@@ -132,7 +132,8 @@ class OptimizationConfig(SynthesisConfig):
     max_side: int = 512
     """Longer side of the result, in pixels, unless the photo is smaller."""
     style_scale: float = 1.0
-    """Longer side of the style picture, relative to the result's."""
+    """Longer side of the style picture, relative to the result's; its shorter side is scaled to
+    no less than `faststyle.training.config.SMALLEST_CROP`."""
     square: bool = False
     """Crop the photo and the style picture to squares first, from their centres."""
 

@@ -22,7 +22,7 @@ from faststyle.training.synthesis import (
     noise,
     saved_state,
     scaled,
-    size_of,
+    style_size,
     synthesize,
 )
 from faststyle.training.synthesis_config import SynthesisOptions, TextureConfig
@@ -67,7 +67,7 @@ def make_texture(
         def objective(size: Size) -> Objective:
             # As much smaller as the texture still is.
             side = config.style_side * ratio * size.width / width
-            pixels = scaled(style, size_of(style, longer_side=side)).to(device)
+            pixels = scaled(style, style_size(style, longer_side=side)).to(device)
             return texture_objective(config, pixels, given=given, made=made)
 
         task = Task(

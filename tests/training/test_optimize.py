@@ -11,7 +11,7 @@ from PIL import Image
 from faststyle.errors import CheckpointError, ConfigError, DataError, ImageError, WeightsError
 from faststyle.training.meter import Progress
 from faststyle.training.optimize import find_pairs, optimize
-from faststyle.training.synthesis import Size, coarse_to_fine, files_beside
+from faststyle.training.synthesis import Size, coarse_to_fine, files_beside, style_size
 from faststyle.training.synthesis_config import OptimizationConfig, SynthesisOptions
 from tests.conftest import Paint
 
@@ -174,6 +174,27 @@ def test_squares_are_cut_from_the_centre(small: OptimizationConfig, tmp_path: Pa
     photo = np.asarray(Image.open(small.content), np.int16)[:, 4:-4]
     assert made.shape == photo.shape == (128, 128, 3)
     assert np.abs(made - photo).mean() < 2  # scaled down and up again
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "style_scale"), [(80, 72, 0.1), (64, 500, 1.0), (500, 64, 0.5)]
+)
+def test_a_style_is_never_scaled_to_less_than_the_losses_need(
+    small: OptimizationConfig,
+    tmp_path: Path,
+    paint: Paint,
+    height: int,
+    width: int,
+    style_scale: float,
+) -> None:
+    style = str(paint("narrow.png", height=height, width=width, seed=9))
+    config = replace(small, style=style, style_scale=style_scale, steps=1)
+    assert optimize(config, out=tmp_path / "out.png", options=OPTIONS).finished
+
+
+def test_the_size_of_a_style_keeps_its_shape() -> None:
+    assert style_size(Image.new("RGB", (300, 100)), longer_side=210) == Size(70, 210)
+    assert style_size(Image.new("RGB", (300, 100)), longer_side=50) == Size(64, 192)
 
 
 def test_pairs_of_a_folder(paint: Paint) -> None:

@@ -78,6 +78,13 @@ def test_the_loss_of_a_tileable_texture_does_not_see_where_it_begins(
     assert moved.item() == pytest.approx(plain.item(), rel=1e-5)
 
 
+def test_a_small_copy_of_a_texture_has_a_style_to_compare_with(
+    small: TextureConfig, tmp_path: Path
+) -> None:
+    config = replace(small, size=(256, 256), style_side=64, scales=3, steps=1)
+    assert make_texture(config, out=tmp_path / "out.png", options=OPTIONS).finished
+
+
 def test_another_seed_makes_another_texture(small: TextureConfig, tmp_path: Path) -> None:
     pictures = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
