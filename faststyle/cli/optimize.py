@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from faststyle.cli.synthesis import (
     given_settings,
     make,
 )
-from faststyle.errors import ConfigError
+from faststyle.errors import ConfigError, DataError, ImageError
 from faststyle.training.synthesis_config import STARTS, OptimizationConfig, SynthesisOptions
 
 PICTURE_OPTIONS: tuple[Option, ...] = (
@@ -58,7 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Repaint by optimization, and return 128 plus the signal if one stopped it."""
+    """Repaint by optimization; return 1 if that failed, and 128 plus the signal if one stopped it."""
     require_training_packages()
     given = given_settings(options, OptimizationConfig)
     how = SynthesisOptions(**given_settings(options, SynthesisOptions))
@@ -67,21 +68,28 @@ def run(options: argparse.Namespace) -> int:
 
     pairs = _pairs(options.content, options.style, output=options.output)
     begun = begin(list(pairs), resume=options.resume, overwrite=options.overwrite)
+    failed = False
     for out, resume in begun.items():
         content, style = pairs[out]
         config = OptimizationConfig(**{**given, "content": str(content), "style": str(style)})
         work = partial(optimize, config, out=out, options=how, resume=resume)
-        status = make(out, work)
+        try:
+            status = make(out, work)
+        except (ImageError, DataError) as error:  # the other pictures of a folder may be sound
+            print(f"faststyle: {error}", file=sys.stderr)
+            failed = True
+            continue
         if status:
             return status
-    return 0
+    return 1 if failed else 0
 
 
 def _pairs(content: Path, style: Path | None, *, output: Path) -> dict[Path, tuple[Path, Path]]:
     """Name the photo and the style picture of each result.
 
     Raises:
-        ConfigError: a photo comes without a style picture, or a folder with one.
+        ConfigError: a photo comes without a style picture, or a folder with one, or two results
+            would have one name.
         DataError: the folder lacks photos or style pictures.
     """
     from faststyle.training.optimize import CONTENT_PREFIX, STYLE_PREFIX, find_pairs
@@ -94,8 +102,21 @@ def _pairs(content: Path, style: Path | None, *, output: Path) -> dict[Path, tup
         raise ConfigError(
             f"{content}: a folder has its own {STYLE_PREFIX}* pictures; name no other"
         )
-    return {
-        output / f"{photo.stem.removeprefix(CONTENT_PREFIX)}_"
-        f"{painting.stem.removeprefix(STYLE_PREFIX)}.png": (photo, painting)
-        for photo, painting in find_pairs(content)
-    }
+    pairs: dict[Path, tuple[Path, Path]] = {}
+    for pair in find_pairs(content):
+        photo, painting = pair
+        name = (
+            f"{photo.stem.removeprefix(CONTENT_PREFIX)}_"
+            f"{painting.stem.removeprefix(STYLE_PREFIX)}.png"
+        )
+        other = pairs.setdefault(output / name, pair)
+        if other != pair:
+            raise ConfigError(
+                f"{name}: is what both {_named(other)} and {_named(pair)} would be called; "
+                "rename a picture"
+            )
+    return pairs
+
+
+def _named(pair: tuple[Path, Path]) -> str:
+    return " in the style of ".join(map(str, pair))

@@ -116,24 +116,32 @@ def begin(outputs: Sequence[Path], *, resume: bool, overwrite: bool) -> dict[Pat
     """Choose which results are still to be made, and whether from a saved state.
 
     Raises:
-        OutputExistsError: one exists, or was begun, and neither option is given.
+        OutputExistsError: one exists, or a file of its name that it writes, and neither option
+            is given.
     """
     from faststyle.training.synthesis import files_beside
 
     begun: dict[Path, bool] = {}
     for output in outputs:
-        state = files_beside(output).state
-        there = [path for path in (output, state) if path.exists()]
-        if there and not (resume or overwrite):
-            raise OutputExistsError(
-                f"{there[0]}: already exists; go on with --resume, or replace it with --overwrite"
-            )
-        if resume and there == [output]:
+        files = files_beside(output)
+        if not (resume or overwrite):
+            _refuse(files.result, files.state, remedy="go on with --resume")
+            _refuse(files.log, files.previews, remedy="choose another name with --output")
+        saved = files.state.exists()
+        if resume and output.exists() and not saved:
             print(f"{output}: finished already", file=sys.stderr)
         else:
             # Of a folder, those after the one that was stopped have no state.
-            begun[output] = resume and (len(outputs) == 1 or bool(there))
+            begun[output] = resume and (len(outputs) == 1 or saved)
     return begun
+
+
+def _refuse(*paths: Path, remedy: str) -> None:
+    for path in paths:
+        if path.exists():
+            raise OutputExistsError(
+                f"{path}: already exists; {remedy}, or replace it with --overwrite"
+            )
 
 
 def make(out: Path, work: Work) -> int:

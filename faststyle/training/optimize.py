@@ -112,7 +112,7 @@ def optimize(
             return against(loss, photo=scaled(content, size).to(device))
 
         task = Task(
-            sizes=coarse_to_fine(_final_size(content, config), scales=config.scales),
+            sizes=_sizes(content, config),
             objective=objective,
             start=lambda size: _start(config, size, content=content, style=style),
         )
@@ -143,8 +143,12 @@ def _given_or(weight: float | None, published: float) -> float:
     return published if weight is None else weight
 
 
-def _final_size(content: Image.Image, config: OptimizationConfig) -> Size:
-    return size_of(content, longer_side=min(config.max_side, max(content.size)))
+def _sizes(content: Image.Image, config: OptimizationConfig) -> tuple[Size, ...]:
+    final = size_of(content, longer_side=min(config.max_side, max(content.size)))
+    try:
+        return coarse_to_fine(final, scales=config.scales)
+    except DataError as error:
+        raise DataError(f"{config.content}: {error}") from error
 
 
 def _start(

@@ -104,6 +104,59 @@ def test_a_folder_in_the_manner_of_tutorials(
 
 
 @pytest.mark.parametrize(
+    ("names", "result"),
+    [
+        (("content_a.jpg", "content_a.png", "style_s.png"), "a_s.png"),
+        (("content_a_b.png", "content_a.png", "style_c.png", "style_b_c.png"), "a_b_c.png"),
+    ],
+)
+def test_two_results_of_one_name_are_refused(
+    names: tuple[str, ...],
+    result: str,
+    paint: Paint,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in names:
+        folder = paint(f"set/{name}").parent
+    assert main(["optimize", str(folder), "-o", str(tmp_path / "made")]) == 1
+    error = _error(capsys)
+    assert f"{result}: is what both {folder / 'content_a'}" in error
+    assert "content_a.png in the style of" in error
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_damaged_picture_of_a_folder_costs_only_its_own_results(
+    paint: Paint, losses: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("content_a", "content_b", "content_c", "style_s"):
+        folder = paint(f"set/{name}.png", height=64, width=72).parent
+    (folder / "content_a.png").write_text("not a picture")
+    paint("set/content_b.png", height=9, width=9)
+    assert main(["optimize", str(folder), "-o", str(tmp_path / "made"), *losses]) == 1
+    errors = [line for line in capsys.readouterr().err.splitlines() if "faststyle: " in line]
+    assert len(errors) == 2
+    assert "content_a.png: not a picture" in errors[0]
+    assert "content_b.png: 9×9 pixels are too few" in errors[1]
+    assert [path.name for path in (tmp_path / "made").glob("*.png")] == ["c_s.png"]
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out_previews"])
+def test_files_beside_a_result_are_kept_unless_asked(
+    name: str, command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = tmp_path / name
+    if there.suffix:
+        there.write_text("mine")
+    else:
+        there.mkdir()
+    assert main(command) == 1
+    assert f"{name}: already exists; choose another name with --output, or" in _error(capsys)
+    assert there.is_dir() or there.read_text() == "mine"
+    assert main([*command, "--overwrite"]) == 0
+
+
+@pytest.mark.parametrize(
     ("extra", "message"),
     [
         (["--resume"], "out.state.pt: there is nothing to resume; leave --resume out"),
