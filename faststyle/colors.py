@@ -64,7 +64,8 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         described = ImageCms.getProfileDescription(source)
-        if "sRGB" in described or source.profile.xcolor_space.strip() != PROFILE_SPACES[mode]:
+        srgb = "sRGB" in described and "linear" not in described.lower()
+        if srgb or source.profile.xcolor_space.strip() != PROFILE_SPACES[mode]:
             return None
         return ImageCms.buildTransform(
             source,

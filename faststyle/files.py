@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from faststyle.errors import OutputExistsError
+from faststyle.errors import InputError, OutputExistsError
 
 PICTURE_FORMATS = {
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
+    ".jfif": "JPEG",
     ".png": "PNG",
     ".webp": "WEBP",
     ".tif": "TIFF",
@@ -33,7 +34,8 @@ def find_pictures(folder: Path, *, without: Path | None = None) -> Iterator[Path
     """Find the pictures of a folder and its sub-folders, in the order in which they lie there.
 
     Hidden files and folders are left out, and links to folders are not followed. However many
-    there are, the names are read as they are asked for.
+    there are, the names are read as they are asked for. What cannot be looked at is found, too, so
+    that whoever opens it says why: links that lead nowhere, and folders that may not be entered.
 
     Args:
         folder: where to look.
@@ -41,7 +43,10 @@ def find_pictures(folder: Path, *, without: Path | None = None) -> Iterator[Path
     """
     try:
         entries = os.scandir(folder)
-    except OSError:  # one that may not be entered
+    except FileNotFoundError:
+        return
+    except OSError:
+        yield folder
         return
     with entries:
         for entry in entries:
@@ -51,8 +56,16 @@ def find_pictures(folder: Path, *, without: Path | None = None) -> Iterator[Path
             if entry.is_dir(follow_symlinks=False):
                 if not (without and _same(path, without)):
                     yield from find_pictures(path, without=without)
-            elif is_picture(path) and not entry.is_dir():
+            elif is_picture(path) and not _something_else(entry):
                 yield path
+
+
+def _something_else(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is no file, as a folder or what others write to."""
+    try:
+        return not entry.is_file() and Path(entry).exists()
+    except OSError:  # a link in a circle
+        return False
 
 
 def is_picture(path: Path) -> bool:
@@ -69,7 +82,10 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
 
     Raises:
         OutputExistsError: the path exists and ``overwrite`` is false.
+        InputError: it is a folder.
     """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name a file")
     if not overwrite and path.exists():
         raise OutputExistsError(f"{path}: already exists; pass --overwrite to replace it")
 

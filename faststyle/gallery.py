@@ -31,11 +31,15 @@ def resolve(style: str | Path) -> Path:
     path = Path(style)
     if str(style) not in _file_names() and (path.suffix.lower() == ".onnx" or path.is_file()):
         return path
-    return style_path(str(style))
+    return style_path(str(style), otherwise="name an .onnx file")
 
 
-def style_path(name: str) -> Path:
+def style_path(name: str, *, otherwise: str = "pass an .onnx file with --model") -> Path:
     """Return the model file of a bundled style.
+
+    Args:
+        name: of the style.
+        otherwise: what else could be named, for the message.
 
     Raises:
         UnknownStyleError: no bundled style has that name.
@@ -50,7 +54,7 @@ def style_path(name: str) -> Path:
         )
     raise UnknownStyleError(
         f"no bundled style is called {name!r}: choose from {', '.join(style_names())}, "
-        "or pass an .onnx file with --model"
+        f"or {otherwise}"
     )
 
 

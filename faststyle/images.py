@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import io
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
 from faststyle.colors import split_alpha, srgb_profile
 from faststyle.errors import ImageError
@@ -64,6 +67,17 @@ STALE_TAGS = (
 )
 """Tags of the directory of a shot that are of its pixels, or of its makers' own layout."""
 
+XMP_TAG = 700
+"""Where a TIFF has XMP …"""
+
+XMP_CHUNK = "XML:com.adobe.xmp"
+"""… and what a PNG calls it."""
+
+ORIENTATIONS = re.compile(
+    rb"""tiff:Orientation=["']\d["']|<tiff:Orientation>\d</tiff:Orientation>"""
+)
+"""How XMP says which way a camera was held."""
+
 MOST_METADATA = 60_000
 """Bytes of EXIF or XMP that are kept; a JPEG holds little more."""
 
@@ -89,6 +103,8 @@ class Photo:
     frames: Iterator[Image.Image]
     """Its pictures, upright, of any mode; one unless it is an animation, whose frames have their
     milliseconds in ``info["duration"]``. They are decoded as they are asked for."""
+    count: int
+    """How many frames there are."""
     metadata: Metadata
     """What it says beside its pixels."""
     loop: int | None = None
@@ -135,13 +151,15 @@ def open_picture(
         return _upright(picture)
 
 
-def open_colors(path: Path, *, enough: int | None = None) -> Image.Image:
+def open_colors(
+    path: Path, *, enough: int | None = None, max_pixels: int = MAX_PIXELS
+) -> Image.Image:
     """Read a picture file like `open_picture`, as sRGB without transparency.
 
     Raises:
-        ImageError: the file is missing, is no picture, or is damaged.
+        ImageError: the file is missing, is no picture, is too large, or is damaged.
     """
-    return split_alpha(open_picture(path, enough=enough))[0]
+    return split_alpha(open_picture(path, enough=enough, max_pixels=max_pixels))[0]
 
 
 @contextmanager
@@ -167,7 +185,7 @@ def open_photo(
                 raise _too_large(name, picture, max_pixels=max_pixels, frames=count)
             metadata, loop = _metadata(picture), picture.info.get("loop")
         frames = _frames(picture, count=count, name=name)
-        yield Photo(picture.size, frames, metadata, loop)
+        yield Photo(picture.size, frames, count, metadata, loop)
 
 
 def save_picture(
@@ -199,44 +217,59 @@ def save_result(
     """
     encoder = picture_format(path)
     refuse_existing(path, overwrite=overwrite)
-    try:
-        with whole_file(path) as temporary, open(temporary, "w+b") as file:
-            encode(result, file, encoder=encoder, quality=quality)
-    except (OSError, ValueError) as error:
-        # The encoders say by ValueError or OSError without a number what they cannot hold.
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ImageError(f"{path}: cannot be written ({reason}); write it elsewhere") from error
+    with (
+        _told(str(path), remedy="write it elsewhere"),
+        whole_file(path) as temporary,
+        open(temporary, "w+b") as file,
+    ):
+        _encode(result, file, encoder=encoder, quality=quality)
 
 
-def encode(result: Result, file: BinaryIO, *, encoder: str, quality: int | None = None) -> None:
-    """Encode a result; of an animation the first frame, where the format holds no more.
-
-    Transparency is laid over white where the format cannot hold it.
+def encode(result: Result, *, encoder: str, quality: int | None = None, name: str) -> bytes:
+    """Return what a file of a result holds, as `save_result` writes it.
 
     Args:
         result: what to encode.
-        file: where to write.
         encoder: Pillow's name of the format.
         quality: from 1 to 100, for the formats that have one; None takes that of `QUALITIES`.
+        name: what messages call it.
 
     Raises:
-        OSError: it cannot be written.
-        ValueError: the format cannot hold it.
+        ImageError: the format cannot hold it.
     """
-    beside = {
-        "icc_profile": srgb_profile(),
-        "exif": result.metadata.exif,
-        "xmp": result.metadata.xmp,
-        "dpi": result.metadata.dpi,
-    }
-    options = SAVE_OPTIONS.get(encoder, {}) | {name: each for name, each in beside.items() if each}
-    if encoder == "TIFF" and result.metadata.exif:
-        del options["compression"]  # Pillow fails to write EXIF directories into those
+    written = io.BytesIO()
+    with _told(name, remedy="choose another format"):
+        _encode(result, written, encoder=encoder, quality=quality)
+    return written.getvalue()
+
+
+@contextmanager
+def _told(name: str, *, remedy: str) -> Iterator[None]:
+    """Name the file in whatever goes wrong while it is written."""
+    try:
+        yield
+    except MemoryError as error:
+        raise ImageError(f"{name}: not enough memory; scale the picture down first") from error
+    except Exception as error:
+        # What a format cannot hold, its encoder says in all sorts, none of which has a number.
+        system = getattr(error, "strerror", None)
+        remedy = remedy if system else "choose another format"
+        raise ImageError(f"{name}: cannot be written ({system or error}); {remedy}") from error
+
+
+def _encode(result: Result, file: BinaryIO, *, encoder: str, quality: int | None) -> None:
+    """Encode a result; of an animation the first frame, where the format holds no more.
+
+    Transparency is laid over white where the format cannot hold it.
+    """
+    options = SAVE_OPTIONS.get(encoder, {}) | {"icc_profile": srgb_profile()}
+    _put_beside(options, result.metadata, encoder=encoder)
     if encoder in QUALITIES:
         options["quality"] = QUALITIES[encoder] if quality is None else quality
     first, *rest = result.frames
     if rest and encoder in ANIMATED_FORMATS:
-        options |= {"save_all": True, "append_images": rest, "duration": list(result.durations)}
+        durations = [round(each) for each in result.durations]  # AVIF takes no others
+        options |= {"save_all": True, "append_images": rest, "duration": durations}
         if encoder != "GIF" or result.loop is not None:  # a GIF that says nothing runs once
             options["loop"] = 1 if result.loop is None else result.loop
         if first.mode == "RGBA":
@@ -245,6 +278,22 @@ def encode(result: Result, file: BinaryIO, *, encoder: str, quality: int | None 
         white = Image.new("RGBA", first.size, "white")
         first = Image.alpha_composite(white, first).convert("RGB")
     first.save(file, encoder, **options)
+
+
+def _put_beside(options: dict[str, Any], metadata: Metadata, *, encoder: str) -> None:
+    """Add metadata to the options of an encoder, as it takes them."""
+    beside = {"exif": metadata.exif, "xmp": metadata.xmp, "dpi": metadata.dpi}
+    options |= {name: each for name, each in beside.items() if each}
+    if encoder == "PNG" and metadata.xmp:
+        options["pnginfo"] = PngInfo()
+        options["pnginfo"].add_itxt(XMP_CHUNK, metadata.xmp.decode(errors="replace"))
+    if encoder == "TIFF" and (metadata.exif or metadata.xmp):
+        options["exif"] = tags = Image.Exif()
+        if metadata.exif:
+            tags.load(metadata.exif)
+            del options["compression"]  # Pillow fails to write EXIF directories into those
+        if metadata.xmp:
+            tags[XMP_TAG] = metadata.xmp
 
 
 def picture_format(path: Path) -> str:
@@ -353,8 +402,8 @@ def _metadata(picture: Image.Image) -> Metadata:
         exif = _kept_exif(picture.getexif())
     except Exception:
         exif = b""
-    xmp = picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp") or b""
-    xmp = xmp.encode() if isinstance(xmp, str) else xmp
+    xmp = picture.info.get("xmp") or picture.info.get(XMP_CHUNK) or b""
+    xmp = ORIENTATIONS.sub(b"", xmp.encode() if isinstance(xmp, str) else xmp)
     dpi = picture.info.get("dpi")
     return Metadata(
         exif if len(exif) <= MOST_METADATA else b"",

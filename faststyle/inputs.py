@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,9 +63,9 @@ class Place:
     @property
     def name(self) -> str:
         """Folder that results are put into where several things are named, if it has a name."""
-        if self.picture is not None:
+        if self.picture is not None or (self.pattern is not None and self.root == Path()):
             return ""
-        return self.root.name if self.pattern is not None else self.root.absolute().name
+        return self.root.resolve().name
 
     def pictures(self, *, without: Path) -> Iterator[Path]:
         """List the pictures as they are found, leaving out the folder of results."""
@@ -75,9 +74,11 @@ class Place:
         elif self.pattern is None:
             yield from find_pictures(self.root, without=without)
         else:
+            results = without.resolve()
+            inside = results.is_relative_to(self.root.resolve())
             for name in glob.iglob(self.pattern, recursive=True):  # noqa: PTH207  (a generator)
                 path = Path(name)
-                ours = path.absolute().is_relative_to(without.absolute())
+                ours = inside and path.absolute().resolve().is_relative_to(results)
                 if is_picture(path) and path.is_file() and not ours:
                     yield path
 
@@ -91,6 +92,8 @@ def find_places(names: Sequence[str]) -> list[Place]:
     places = []
     for name in names:
         path = Path(name)
+        if not name:
+            raise InputError("an empty name: name photos, folders or patterns")
         if path.is_dir():
             places.append(Place(path))
         elif path.exists():
@@ -118,33 +121,42 @@ def plan(
     Raises:
         InputError: results would take the places of pictures, or of one another.
     """
-    if output.exists() and not output.is_dir():
-        raise InputError(f"{output}: is a file; name a folder for so many pictures")
-    for place in places:
-        if place.picture is None and output.is_dir() and output.samefile(place.root):
-            raise InputError(f"{output}: is the folder of the photos; write to another one")
+    if not output.is_dir() and (output.exists() or is_picture(output)):
+        kind = "is a file" if output.exists() else "has the name of a picture"
+        raise InputError(f"{output}: {kind}; name a folder for so many pictures")
     folders = [Path(below) / folder for folder in _folders(places, naming=naming)]
+    for place, folder in zip(places, folders, strict=True):
+        results = output / folder
+        if place.picture is None and results.is_dir() and results.samefile(place.root):
+            raise InputError(f"{results}: is the folder of the photos; write to another one")
     return _pair(places, folders, output, naming=naming)
 
 
 def _pair(
     places: Sequence[Place], folders: Sequence[Path], output: Path, *, naming: Naming
 ) -> Iterator[Job]:
+    matched: set[Path] = set()
     for place, folder in zip(places, folders, strict=True):
         for source in place.pictures(without=output):
+            if place.pattern is not None:  # of which several may match a photo
+                if source in matched:
+                    continue
+                matched.add(source)
             kept = source.parent.relative_to(place.root)
             yield Job(source, output / folder / kept / naming.name(source))
 
 
 def _folders(places: Sequence[Place], *, naming: Naming) -> list[Path]:
     """Return the folder, below that of results, for each thing that was named."""
-    if len(places) == 1:
-        return [Path()]
+    roots = [place.root.resolve() for place in places]
+    if len(places) == 1 or (
+        len(set(roots)) == 1 and all(place.pattern is not None for place in places)
+    ):
+        return [Path()] * len(places)
     folders = [Path(place.name) for place in places]
     named = all(place.name or place.picture is not None for place in places)
     if named and _apart(places, folders, naming=naming):
         return folders
-    roots = [place.root.absolute().resolve() for place in places]
     try:
         common = os.path.commonpath(roots)
     except ValueError as error:  # on Windows
@@ -158,12 +170,16 @@ def _folders(places: Sequence[Place], *, naming: Naming) -> list[Path]:
 
 
 def _apart(places: Sequence[Place], folders: Sequence[Path], *, naming: Naming) -> bool:
-    """Tell whether no two things have one place, on systems that do not tell A from a either."""
-    taken = Counter(
-        str(folder / naming.name(place.picture) if place.picture is not None else folder).casefold()
-        for folder, place in zip(folders, places, strict=True)
-    )
-    return max(taken.values()) == 1
+    """Tell whether no two things have one place, on systems that do not tell A from a either.
+
+    Patterns of one folder may have one.
+    """
+    taken: set[tuple[str, object]] = set()
+    for index, (folder, place) in enumerate(zip(folders, places, strict=True)):
+        path = folder / naming.name(place.picture) if place.picture is not None else folder
+        whose = index if place.pattern is None else place.root.resolve()
+        taken.add((str(path).casefold(), whose))
+    return len({path for path, _ in taken}) == len(taken)
 
 
 def _fixed_part(pattern: Path) -> Path:

@@ -83,10 +83,10 @@ class Painter:
             ControlError: the weights make no sense.
         """
         if not all(weight >= 0 and math.isfinite(weight) for _, weight in styles):
-            raise ControlError("--style: weights must be 0 or more")
+            raise ControlError("weights of styles must be 0 or more, such as wave:0.7,mosaic:0.3")
         total = sum(weight for _, weight in styles)
         if total <= 0:
-            raise ControlError("--style: at least one weight must be above 0")
+            raise ControlError("at least one weight of a style must be above 0")
         self.styles = [Weighted(style, weight / total) for style, weight in styles if weight]
         self.controls = controls
         self.budget = Budget(memory)
@@ -95,21 +95,27 @@ class Painter:
         self.bytes_per_tile_pixel = max(style.bytes_per_tile_pixel for style, _ in self.styles)
 
     @contextmanager
-    def room(self, size: tuple[int, int]) -> Iterator[int | None]:
+    def room(self, size: tuple[int, int], *, frames: int = 1) -> Iterator[int | None]:
         """Wait until there is memory for a photo of a width and height, and hold it.
+
+        Args:
+            size: of the photo, in pixels.
+            frames: painted one after another, of which all results are kept.
 
         Yields:
             The side of the tiles to paint it in, in pixels; None to paint it whole.
         """
-        width, height = self.controls.painted(self.controls.fitted(size))
+        fitted = self.controls.fitted(size)
+        width, height = self.controls.painted(fitted)
+        kept = PICTURE_BYTES * math.prod(fitted) * (frames - 1)
         pictures = PICTURE_BYTES * max(math.prod(size), width * height)
-        whole = COPIES * pictures + width * height * self.bytes_per_pixel
+        whole = kept + COPIES * pictures + width * height * self.bytes_per_pixel
         if whole <= self.budget.total:
             with self.budget.reserve(whole):
                 yield None
             return
         with self.budget.reserve(self.budget.total):
-            left = max(0, self.budget.total - pictures) // self.threads
+            left = max(0, self.budget.total - pictures - kept) // self.threads
             side = math.isqrt(left // (self.bytes_per_tile_pixel + COPIES * PICTURE_BYTES))
             yield min(max(side, SMALLEST_SIDE), LARGEST_SIDE)
 

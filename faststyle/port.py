@@ -13,7 +13,7 @@ from PIL import Image
 
 from faststyle.contract import CONTEXT, INPUT, KEEP_COLORS, MEASURED, STATISTICS, STRENGTH
 from faststyle.errors import ImageError, ModelError
-from faststyle.session import ONLY_NEEDED, RUNTIME_ERRORS, OpenModel, describe_value
+from faststyle.session import ONLY_NEEDED, QUIET, RUNTIME_ERRORS, OpenModel, describe_value
 
 SUPPORTED = (
     "supported is one picture in, as float32, float16 or uint8 N×3×H×W or N×H×W×3, and one out"
@@ -228,7 +228,7 @@ class Port:
         feed = self.taken.feed(pixels, white=self.white, context=context, statistics=statistics)
         output = self._session.get_outputs()[0].name
         try:
-            (painted,) = self._session.run([output], feed)
+            (painted,) = self._session.run([output], feed, QUIET)
         except RUNTIME_ERRORS as error:
             height, width = pixels.shape[:2]
             if self._ours:

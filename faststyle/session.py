@@ -83,6 +83,7 @@ QUIET.log_severity_level = _FATAL_LEVEL
 ONLY_NEEDED = onnxruntime.RunOptions()
 """For ``session.run``: only what leads to the outputs asked for is computed."""
 ONLY_NEEDED.only_execute_path_to_fetches = True
+ONLY_NEEDED.log_severity_level = _FATAL_LEVEL
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,7 @@ def open_model(
         content = edit(path.read_bytes())
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}; check the path") from error
-    if threads is not None and not 1 <= threads <= MOST_THREADS:
-        raise DeviceError(f"--threads {threads}: must be from 1 to {MOST_THREADS}")
+    check_threads(threads)
     for candidate, provider in _candidates(device).items():
         try:
             options = _options(folder=path.parent, device=candidate, threads=threads)
@@ -139,6 +139,16 @@ def open_model(
         f"--device {device}: onnxruntime has its provider but could not start it; "
         "check the driver and the libraries it needs, or use --device cpu"
     )
+
+
+def check_threads(threads: int | None) -> None:
+    """Refuse numbers of threads that make no sense.
+
+    Raises:
+        DeviceError: there are none, or too many.
+    """
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise DeviceError(f"--threads {threads}: must be from 1 to {MOST_THREADS}")
 
 
 def profile_run(

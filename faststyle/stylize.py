@@ -20,7 +20,6 @@ from faststyle.images import (
     MAX_PIXELS,
     USUAL_DURATION,
     Result,
-    encode,
     open_photo,
     picture_format,
     save_result,
@@ -34,7 +33,7 @@ AHEAD = 2
 class Paint(Protocol):
     """What photos are stylized with: a `faststyle.painter.Painter`, or a stand-in."""
 
-    def room(self, size: tuple[int, int]) -> AbstractContextManager[int | None]:
+    def room(self, size: tuple[int, int], *, frames: int) -> AbstractContextManager[int | None]:
         """Wait until there is memory for a photo; yield the side of tiles, None for no tiles."""
 
     def __call__(self, photo: Image.Image, *, side: int | None) -> Image.Image:
@@ -87,35 +86,6 @@ def stylize_file(paint: Paint, job: Job, *, options: FileOptions) -> None:
     save_result(result, destination, overwrite=options.overwrite, quality=options.quality)
 
 
-def stylize_stream(
-    paint: Paint,
-    source: Path | BinaryIO,
-    output: BinaryIO,
-    *,
-    encoder: str,
-    options: FileOptions,
-    name: str = "-",
-) -> None:
-    """Stylize a picture, and write it to an open file.
-
-    Args:
-        paint: what to stylize with.
-        source: the picture file, or what is read from one.
-        output: where to write.
-        encoder: Pillow's name of the format to write.
-        options: how to read and write.
-        name: what messages call the source.
-
-    Raises:
-        ImageError: the picture cannot be read, computed or written.
-    """
-    result = stylize_photo(paint, source, name=name, encoder=encoder, options=options)
-    try:
-        encode(result, output, encoder=encoder, quality=options.quality)
-    except ValueError as error:
-        raise ImageError(f"-: cannot be written ({error}); choose another --format") from error
-
-
 def stylize_photo(
     paint: Paint, source: Path | BinaryIO, *, name: str, encoder: str, options: FileOptions
 ) -> Result:
@@ -125,10 +95,10 @@ def stylize_photo(
         ImageError: it cannot be read or computed; the message begins with the name.
     """
     with open_photo(source, name=name, max_pixels=options.max_pixels) as photo:
-        most = None if encoder in ANIMATED_FORMATS else 1
+        count = photo.count if encoder in ANIMATED_FORMATS else 1
         frames, durations = [], []
-        with paint.room(photo.size) as side:
-            for frame in islice(photo.frames, most):
+        with paint.room(photo.size, frames=count) as side:
+            for frame in islice(photo.frames, count):
                 durations.append(float(frame.info.get("duration", USUAL_DURATION)))
                 try:
                     frames.append(paint(frame, side=side))

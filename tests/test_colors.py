@@ -92,6 +92,12 @@ def test_colors_are_converted_by_their_profile(mode: str) -> None:
     assert np.array_equal(pixels(picture), before)
 
 
+def test_a_linear_srgb_is_converted() -> None:
+    picture = Image.new("RGB", (4, 4), (55, 55, 55))
+    picture.info["icc_profile"] = _linear_profile()
+    assert 120 < np.asarray(split_alpha(picture)[0])[0, 0, 0] < 136  # as greys below
+
+
 def test_greys_are_converted_by_their_profile() -> None:
     picture = Image.new("L", (4, 4), 55)
     picture.info["icc_profile"] = _grey_profile()
@@ -111,10 +117,25 @@ def test_a_profile_that_does_not_fit_is_left_out(profile: bytes) -> None:
 def _swapped_profile() -> bytes:
     """Write the profile of sRGB with the primaries of red and green exchanged."""
     profile = bytearray(srgb_profile())
-    count = int.from_bytes(profile[128:132], "big")
-    entries = {
-        bytes(profile[start : start + 4]): start for start in range(132, 132 + 12 * count, 12)
-    }
+    entries = _entries(profile)
     red, green = entries[b"rXYZ"], entries[b"gXYZ"]
     profile[red : red + 4], profile[green : green + 4] = b"gXYZ", b"rXYZ"
     return bytes(profile).replace(b"s\0R\0G\0B", b"r\0G\0R\0B").replace(b"sRGB", b"rGRB")
+
+
+def _linear_profile() -> bytes:
+    """Write the profile of sRGB without its tone, named as others name such."""
+    profile = bytearray(srgb_profile())
+    for name, entry in _entries(profile).items():
+        if name.endswith(b"TRC"):
+            place = int.from_bytes(profile[entry + 4 : entry + 8], "big")
+            profile[place : place + 12] = b"curv" + bytes(8)
+    built_in, linear = (each.encode("utf-16-be") for each in ("built-in", "linear  "))
+    assert built_in in profile
+    return bytes(profile).replace(built_in, linear)
+
+
+def _entries(profile: bytearray) -> dict[bytes, int]:
+    """Return where each tag is described."""
+    count = int.from_bytes(profile[128:132], "big")
+    return {bytes(profile[start : start + 4]): start for start in range(132, 132 + 12 * count, 12)}

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from faststyle.errors import OutputExistsError
+from faststyle.errors import InputError, OutputExistsError
 from faststyle.files import find_pictures, refuse_existing, whole_file
 
 
@@ -33,6 +36,31 @@ def test_find_pictures_survives_a_link_that_goes_round(tmp_path: Path) -> None:
     _touch(tmp_path, "a.png")
     (tmp_path / "loop").symlink_to(tmp_path)
     assert list(find_pictures(tmp_path)) == [tmp_path / "a.png"]
+
+
+def test_find_pictures_finds_what_leads_nowhere_but_nothing_else_than_files(tmp_path: Path) -> None:
+    _touch(tmp_path, "a.png", "folder.png/b.png")
+    (tmp_path / "nowhere.png").symlink_to(tmp_path / "gone.png")
+    (tmp_path / "circle.png").symlink_to(tmp_path / "circle.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    found = sorted(str(path.relative_to(tmp_path)) for path in find_pictures(tmp_path))
+    assert found == ["a.png", "circle.png", "folder.png/b.png", "nowhere.png"]
+
+
+def test_find_pictures_finds_a_folder_that_may_not_be_entered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _touch(tmp_path, "a.png", "closed/b.png")
+    enter = os.scandir
+
+    def scandir(path: Path) -> Iterator[os.DirEntry[str]]:
+        if path.name == "closed":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return enter(path)
+
+    monkeypatch.setattr("os.scandir", scandir)
+    assert set(find_pictures(tmp_path)) == {tmp_path / "a.png", tmp_path / "closed"}
+    assert not list(find_pictures(tmp_path / "gone"))
 
 
 def test_whole_file_appears_under_its_name_only_when_done(tmp_path: Path) -> None:
@@ -68,3 +96,5 @@ def test_refuse_existing(tmp_path: Path) -> None:
     refuse_existing(path, overwrite=True)
     with pytest.raises(OutputExistsError, match=f"^{path}: .*--overwrite"):
         refuse_existing(path, overwrite=False)
+    with pytest.raises(InputError, match="is a folder"):
+        refuse_existing(tmp_path, overwrite=True)

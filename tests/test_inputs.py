@@ -85,6 +85,36 @@ def test_a_pattern_without_a_fixed_part_and_a_folder_do_not_meet(
     }
 
 
+def test_patterns_of_one_folder_are_as_one(tmp_path: Path) -> None:
+    _touch(tmp_path, "in/a.jpg", "in/b.png", "in/sub/c.jpg")
+    assert _plan(tmp_path, "in/*.jpg", "in/*.png") == {"in/a.jpg": "a.jpg", "in/b.png": "b.png"}
+    assert _plan(tmp_path, "in/*.jpg", "in/a*") == {"in/a.jpg": "a.jpg"}
+    jobs = plan(find_places([f"{tmp_path}/in/**/**/*.jpg"]), tmp_path / "out", naming=Naming())
+    assert len(list(jobs)) == 2
+
+
+def test_a_folder_named_by_the_way_up_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _touch(tmp_path, "in/work/a.jpg", "in/top.jpg", "in/work/more/b.jpg")
+    monkeypatch.chdir(tmp_path / "in" / "work")
+    for other, name in (("..", "in"), ("../*.jpg", "in")):
+        jobs = plan(find_places([other, "more"]), tmp_path / "out", naming=Naming())
+        planned = {job.source.name: job.destination for job in jobs}
+        assert planned["top.jpg"] == tmp_path / "out" / name / "top.jpg"
+
+
+def test_results_may_go_above_the_photos(tmp_path: Path) -> None:
+    _touch(tmp_path, "in/a.jpg")
+    jobs = plan(find_places([f"{tmp_path}/in/*.jpg"]), tmp_path, naming=Naming(suffix="_x"))
+    assert [job.destination for job in jobs] == [tmp_path / "a_x.jpg"]
+
+
+def test_an_empty_name_is_refused() -> None:
+    with pytest.raises(InputError, match="an empty name"):
+        find_places([""])
+
+
 def test_a_photo_whose_name_is_a_pattern_is_a_photo(tmp_path: Path) -> None:
     _touch(tmp_path, "a[1].jpg", "a1.jpg")
     assert _plan(tmp_path, "a[1].jpg") == {"a[1].jpg": "a[1].jpg"}
@@ -130,13 +160,17 @@ def test_results_within_the_folder_are_left_out(tmp_path: Path) -> None:
     [
         (["in"], "in", "is the folder of the photos"),
         (["in"], "in/a.png", "is a file; name a folder"),
+        (["in"], "new.png", "has the name of a picture; name a folder"),
+        (["in/*.png"], "in", "is the folder of the photos"),
+        (["in", "other"], "", "in: is the folder of the photos"),
+        (["in", "in/*.png"], "out", "named twice"),
         (["none.jpg"], "out", r"none\.jpg: no such file or folder"),
     ],
 )
 def test_what_cannot_work_is_refused(
     tmp_path: Path, names: list[str], output: str, message: str
 ) -> None:
-    _touch(tmp_path, "in/a.png")
+    _touch(tmp_path, "in/a.png", "other/a.png")
     with pytest.raises(InputError, match=message):
         plan(
             find_places([str(tmp_path / name) for name in names]),

@@ -64,7 +64,7 @@ def test_a_style_without_a_share_is_not_painted() -> None:
 
 @pytest.mark.parametrize("shares", [(0.0,), (1.0, -0.5), (float("nan"),)])
 def test_shares_that_make_no_sense_are_refused(shares: tuple[float, ...]) -> None:
-    with pytest.raises(ControlError, match="--style: "):
+    with pytest.raises(ControlError, match="weight"):
         _painter(*(Weighted(Flat(1), share) for share in shares))
 
 
@@ -102,6 +102,13 @@ def test_scaled_strokes_lie_the_same_in_tiles(fast_models: Mapping[str, Path]) -
     whole, tiled = painter(photo.copy()), painter(photo.copy(), side=160)
     assert np.abs(pixels(whole).astype(int) - pixels(tiled)).mean() < 4
     assert _steps(pixels(tiled), like=pixels(whole)) < 0.5
+
+
+def test_the_results_of_an_animation_take_room() -> None:
+    painter = _painter(Weighted(Flat(1, bytes_per_pixel=1000), 1), memory=10**9)
+    for frames, whole in ((1, True), (100, True), (2000, False)):
+        with painter.room((500, 500), frames=frames) as side:
+            assert (side is None) == whole
 
 
 def test_a_photo_that_fits_is_painted_whole_and_a_larger_one_in_tiles() -> None:

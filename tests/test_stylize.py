@@ -19,7 +19,7 @@ from faststyle.stylize import (
     Status,
     stylize_file,
     stylize_files,
-    stylize_stream,
+    stylize_photo,
 )
 from tests.conftest import Paint, blotches, pixels
 
@@ -31,11 +31,11 @@ class Invert:
     """Paints negatives."""
 
     def __init__(self) -> None:
-        self.sizes: list[tuple[int, int]] = []
+        self.sizes: list[tuple[int, int, int]] = []
 
     @contextmanager
-    def room(self, size: tuple[int, int]) -> Iterator[int | None]:
-        self.sizes.append(size)
+    def room(self, size: tuple[int, int], *, frames: int) -> Iterator[int | None]:
+        self.sizes.append((*size, frames))
         yield None
 
     def __call__(self, photo: Image.Image, *, side: int | None) -> Image.Image:
@@ -73,7 +73,7 @@ def test_room_is_made_for_the_size_of_the_photo(paint: Paint, tmp_path: Path) ->
     painter = Invert()
     job = Job(paint("photo.png", height=20, width=31), tmp_path / "out.png")
     stylize_file(painter, job, options=OPTIONS)
-    assert painter.sizes == [(31, 20)]
+    assert painter.sizes == [(31, 20, 1)]
 
 
 def test_an_animation_is_stylized_frame_by_frame(tmp_path: Path) -> None:
@@ -81,7 +81,9 @@ def test_an_animation_is_stylized_frame_by_frame(tmp_path: Path) -> None:
     first.save(tmp_path / "a.gif", save_all=True, append_images=rest, duration=[40, 60, 80])
     for ending, count in (("gif", 3), ("webp", 3), ("jpg", 1)):
         job = Job(tmp_path / "a.gif", tmp_path / f"out.{ending}")
-        stylize_file(Invert(), job, options=OPTIONS)
+        painter = Invert()
+        stylize_file(painter, job, options=OPTIONS)
+        assert painter.sizes == [(8, 8, count)]
         with Image.open(job.destination) as result:
             assert getattr(result, "n_frames", 1) == count
             colors = []
@@ -210,10 +212,8 @@ def test_only_so_many_pictures_are_worked_on_at_once(
 
 
 def test_a_stream_is_stylized(paint: Paint) -> None:
-    written = io.BytesIO()
     source = io.BytesIO(paint("photo.png").read_bytes())
-    stylize_stream(Invert(), source, written, encoder="PNG", options=OPTIONS)
-    with Image.open(written) as result:
-        assert np.array_equal(pixels(result), 255 - blotches(40, 56))
+    result = stylize_photo(Invert(), source, name="-", encoder="PNG", options=OPTIONS)
+    assert np.array_equal(pixels(result.frames[0]), 255 - blotches(40, 56))
     with pytest.raises(ImageError, match="-: not a picture"):
-        stylize_stream(Invert(), io.BytesIO(b"text"), io.BytesIO(), encoder="PNG", options=OPTIONS)
+        stylize_photo(Invert(), io.BytesIO(b"text"), name="-", encoder="PNG", options=OPTIONS)

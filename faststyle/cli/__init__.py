@@ -46,10 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         module.configure(parser)
         status: int = module.run(parser.parse_args(arguments[1:]))
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it may be closed
+            sys.stdout.flush()
         return status
     except FaststyleError as error:
         print(f"faststyle: {error}", file=sys.stderr)
+        return 1
+    except MemoryError:
+        print("faststyle: not enough memory; take less, or smaller pictures", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("faststyle: stopped", file=sys.stderr)

@@ -20,6 +20,8 @@ from faststyle.stylize import FileOptions, FileResult, Status, stylize_files
 LISTED = 20
 """Failures that are listed at the end."""
 
+REPORT_COLUMNS = ("file", "result", "error")
+
 Record = Callable[[FileResult], None]
 
 
@@ -58,7 +60,7 @@ def run_batches(
     if all(next(batch.find_jobs(), None) is None for batch in batches):
         raise InputError(f"{named}: no pictures there; check the path")
     results = chain.from_iterable(_stylize(batch, files=files) for batch in batches)
-    with _reporting(report) as record:
+    with reporting(report) as record:
         counts, failures = _follow(results, batches, record=record)
     if len(failures) > 1:
         print("failed:", *failures, sep="\n  ", file=sys.stderr)
@@ -106,19 +108,34 @@ def _follow(
 
 
 @contextmanager
-def _reporting(report: Path | None) -> Iterator[Record]:
-    """Give what writes a failure to a CSV file at once, so that it is there whatever comes."""
+def reporting(report: Path | None) -> Iterator[Record]:
+    """Give what writes a failure to a CSV file at once, so that it is there whatever comes.
+
+    Raises:
+        InputError: the file exists, and is no such report.
+    """
     if report is None:
         yield lambda _: None
         return
+    if not _may_be_replaced(report):
+        raise InputError(f"{report}: exists, and is no report; name another file")
     report.parent.mkdir(parents=True, exist_ok=True)
     with open(
         report, "w", newline="", buffering=1, encoding="utf-8", errors="surrogateescape"
     ) as file:
         writer = csv.writer(file)
-        writer.writerow(["file", "result", "error"])
+        writer.writerow(REPORT_COLUMNS)
 
         def record(result: FileResult) -> None:
             writer.writerow([*map(str, result.job), str(result.error)])
 
         yield record
+
+
+def _may_be_replaced(report: Path) -> bool:
+    """Tell whether there is nothing at a path, or a report of an earlier run."""
+    if not report.exists():
+        return True
+    head = ",".join(REPORT_COLUMNS).encode()
+    with open(report, "rb") as file:
+        return file.read(len(head)) in (b"", head)

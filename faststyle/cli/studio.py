@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from dataclasses import dataclass
@@ -12,10 +13,14 @@ from faststyle.errors import ControlError, MemoryLimitError
 from faststyle.gallery import style_path
 from faststyle.memory import SHARE, available, resident
 from faststyle.painter import Painter, Weighted
+from faststyle.session import check_threads
 from faststyle.stylizer import load_file
 
 LEAST_MEMORY = 50_000_000
 """Bytes that there must be for pictures."""
+
+TENTH = 100_000_000
+"""Bytes of a tenth of a GB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +42,7 @@ class Machine:
         Raises:
             ControlError: names the option.
         """
+        check_threads(self.threads)
         if self.workers is not None and self.workers < 1:
             raise ControlError(f"--workers {self.workers}: must be at least 1")
 
@@ -70,17 +76,30 @@ class Studio:
         threads = self.machine.threads
         if workers > 1:
             threads = max(1, (threads or os.cpu_count() or 1) // workers)
-        named = _parse_blend(self.style or self.model or "")
-        paths = [(style_path(name) if self.style else Path(name), share) for name, share in named]
         opened = [
             (load_file(path, device=self.machine.device, threads=threads), share)
-            for path, share in paths
+            for path, share in self.files()
         ]
         if self.machine.device == "auto" and not self.silent:
             devices = dict.fromkeys(stylizer.device for stylizer, _ in opened)
             print(f"running on {', '.join(devices)}", file=sys.stderr)
         styles = [Weighted(*each) for each in opened]
         return Painter(styles, controls=self.controls, memory=self._memory(), threads=workers)
+
+    def files(self) -> list[tuple[Path, float]]:
+        """Return the model files and their shares.
+
+        Raises:
+            UnknownStyleError: no bundled style has a name.
+            ControlError: a blend makes no sense.
+        """
+        if self.style is not None:
+            return [(style_path(name), share) for name, share in _parse_blend(self.style)]
+        if not self.model:
+            raise ControlError("--model: names no file")
+        if Path(self.model).is_file():  # whose name may have commas
+            return [(Path(self.model), 1.0)]
+        return [(Path(name), share) for name, share in _parse_blend(self.model)]
 
     def workers(self, *, pictures: int | None = None) -> int:
         """Return how many pictures are worked on at the same time."""
@@ -93,9 +112,10 @@ class Studio:
             return max(LEAST_MEMORY, int(SHARE * available()))
         left = self.machine.memory - resident()
         if left < LEAST_MEMORY:
+            least = math.ceil((resident() + LEAST_MEMORY) / TENTH) / 10
             raise MemoryLimitError(
                 f"--memory {self.machine.memory / 1e6:.0f}MB: too little for any photo; give "
-                f"{(resident() + LEAST_MEMORY) / 1e6:.0f}MB at the least"
+                f"{least:g}GB at the least"
             )
         return left
 

@@ -11,24 +11,28 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
-from faststyle.cli.batch import Batch, run_batches, show_jobs
+from PIL import Image
+
+from faststyle.cli.batch import Batch, reporting, run_batches, show_jobs
 from faststyle.cli.options import add_device, add_overwrite
 from faststyle.cli.studio import Machine, Studio
 from faststyle.controls import Controls
-from faststyle.errors import ControlError, InputError
+from faststyle.errors import ControlError, ImageError, InputError
 from faststyle.files import PICTURE_FORMATS, refuse_existing
 from faststyle.gallery import style_names
 from faststyle.images import (
     MAX_PIXELS,
     allow_pixels,
-    open_picture,
+    encode,
+    open_colors,
     picture_format,
     save_result,
 )
 from faststyle.inputs import Job, Naming, Place, find_places, plan
 from faststyle.memory import SHARE, parse_size
-from faststyle.stylize import FileOptions, stylize_file, stylize_photo, stylize_stream
+from faststyle.stylize import FileOptions, FileResult, Status, stylize_file, stylize_photo
 
 STREAM = "-"
 """Stands for standard input or output."""
@@ -144,12 +148,17 @@ def _configure_machine(group: argparse._ArgumentGroup) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Stylize what was named; 1 if any file failed."""
+    files = FileOptions(
+        overwrite=options.overwrite,
+        quality=_checked_quality(options.quality),
+        max_pixels=_checked_pixels(options.max_megapixels),
+    )
     controls = Controls(
         strength=options.strength,
         keep_colors=options.keep_colors,
         max_side=options.max_side,
         stroke_scale=options.stroke_scale,
-        mask=open_picture(options.mask).convert("L") if options.mask is not None else None,
+        mask=_read_mask(options.mask, max_pixels=files.max_pixels),
     )
     machine = Machine(
         device=options.device,
@@ -158,22 +167,28 @@ def run(options: argparse.Namespace) -> int:
         memory=parse_size(options.memory) if options.memory is not None else None,
     )
     studio = Studio(style=options.style, model=options.model, controls=controls, machine=machine)
-    files = FileOptions(
-        overwrite=options.overwrite,
-        quality=_checked_quality(options.quality),
-        max_pixels=_checked_pixels(options.max_megapixels),
-    )
+    if options.style != ALL:
+        studio.files()  # before anything else is done, as nothing would come of a wrong name
     ending = f".{options.format}" if options.format is not None else ""
     naming = Naming(ending=ending, suffix=_checked_suffix(options.suffix))
     if STREAM in (*options.inputs, options.output):
-        return _run_stream(studio, options.inputs, options.output, ending=ending, files=files)
+        if options.report is not None:
+            raise InputError("--report: of files alone, not of standard input or output")
+        return _run_stream(
+            studio,
+            options.inputs,
+            options.output,
+            ending=ending,
+            files=files,
+            dry_run=options.dry_run,
+        )
     places = find_places(options.inputs)
     single = places[0].picture if len(places) == 1 else None
     if single is not None and options.style != ALL:
         job = _single_job(single, output=options.output, naming=naming)
         if options.dry_run:
             return show_jobs([job], overwrite=files.overwrite)
-        return _run_single(studio, job, files=files)
+        return _run_single(studio, job, files=files, report=options.report)
     batches = _batches(studio, places, output=Path(options.output), naming=naming)
     if options.dry_run:
         jobs = chain.from_iterable(batch.find_jobs() for batch in batches)
@@ -193,6 +208,10 @@ def _batches(
         Batch(replace(studio, style=style, silent=index > 0), partial(find_jobs, below=style))
         for index, style in enumerate(style_names())
     ]
+
+
+def _read_mask(path: Path | None, *, max_pixels: int) -> Image.Image | None:
+    return None if path is None else open_colors(path, max_pixels=max_pixels).convert("L")
 
 
 def _checked_quality(quality: int | None) -> int | None:
@@ -219,21 +238,38 @@ def _single_job(source: Path, *, output: str, naming: Naming) -> Job:
     destination = Path(output)
     if destination.is_dir() or output.endswith(("/", os.sep)):
         destination /= naming.name(source)
-    elif naming.ending and picture_format(destination) != PICTURE_FORMATS[naming.ending]:
-        raise ControlError(f"--format: {destination} is named otherwise; change one of both")
+    _format(destination, ending=naming.ending)
     return Job(source, destination)
 
 
-def _run_single(studio: Studio, job: Job, *, files: FileOptions) -> int:
+def _format(destination: Path, *, ending: str) -> str:
+    """Return Pillow's name of the format to write, which the ending asked for must be of, too."""
+    encoder = picture_format(destination)
+    if ending and encoder != PICTURE_FORMATS[ending]:
+        raise ControlError(f"--format: {destination} is named otherwise; change one of both")
+    return encoder
+
+
+def _run_single(studio: Studio, job: Job, *, files: FileOptions, report: Path | None) -> int:
     # Said before the model is loaded, as nothing would come of it.
-    picture_format(job.destination)
     refuse_existing(job.destination, overwrite=files.overwrite)
-    stylize_file(studio.open(pictures=1), job, options=files)
+    with reporting(report) as record:
+        try:
+            stylize_file(studio.open(pictures=1), job, options=files)
+        except ImageError as error:
+            record(FileResult(job, Status.FAILED, error))
+            raise
     return 0
 
 
 def _run_stream(
-    studio: Studio, inputs: list[str], output: str, *, ending: str, files: FileOptions
+    studio: Studio,
+    inputs: list[str],
+    output: str,
+    *,
+    ending: str,
+    files: FileOptions,
+    dry_run: bool,
 ) -> int:
     """Stylize one picture that comes by standard input, or goes to standard output."""
     if studio.style == ALL:
@@ -241,17 +277,27 @@ def _run_stream(
     if len(inputs) > 1:
         raise InputError("standard input and output are for one photo; name no more with them")
     name = inputs[0]
-    source = io.BytesIO(sys.stdin.buffer.read()) if name == STREAM else Path(name)
     destination = Path(f"standard output{ending or STREAM_ENDING}" if output == STREAM else output)
-    encoder = picture_format(destination)
+    encoder = _format(destination, ending=ending)
+    if dry_run:
+        return show_jobs([Job(Path(name), Path(output))], overwrite=files.overwrite)
     if output != STREAM:
         refuse_existing(destination, overwrite=files.overwrite)
+    elif sys.stdout is None:
+        raise InputError("standard output is closed; name a file")
+    source = _standard_input() if name == STREAM else Path(name)
     painter = studio.open(pictures=1)
+    result = stylize_photo(painter, source, name=name, encoder=encoder, options=files)
     if output != STREAM:
-        result = stylize_photo(painter, source, name=name, encoder=encoder, options=files)
         save_result(result, destination, overwrite=files.overwrite, quality=files.quality)
-        return 0
-    written = io.BytesIO()
-    stylize_stream(painter, source, written, name=name, encoder=encoder, options=files)
-    sys.stdout.buffer.write(written.getvalue())
+    else:
+        sys.stdout.buffer.write(
+            encode(result, encoder=encoder, quality=files.quality, name=destination.stem)
+        )
     return 0
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None:
+        raise InputError("standard input is closed; name a photo")
+    return io.BytesIO(sys.stdin.buffer.read())

@@ -158,6 +158,42 @@ def test_failures_are_listed_at_the_end_and_in_the_report(
         str(tmp_path / "in" / name) for name in ("bad.jpg", "wörse, much.png")
     ]
     assert all("not a picture" in row["error"] for row in rows)
+    for name in ("bad.jpg", "wörse, much.png"):
+        (tmp_path / "in" / name).unlink()
+    assert _stylize(tmp_path / "in", tmp_path / "out", model_path, "--report", str(report)) == 0
+    assert report.read_text().strip() == "file,result,error"
+
+
+def test_a_report_is_written_of_a_single_photo(tmp_path: Path, model_path: Path) -> None:
+    (tmp_path / "bad.jpg").write_text("not a picture")
+    report = tmp_path / "failures.csv"
+    arguments = (tmp_path / "bad.jpg", tmp_path / "out.jpg", model_path, "--report", str(report))
+    assert _stylize(*arguments) == 1
+    assert "bad.jpg" in report.read_text()
+
+
+def test_a_report_takes_no_other_files_place(
+    paint: Paint, tmp_path: Path, model_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _folder(paint, "a.jpg")
+    photo = tmp_path / "in" / "a.jpg"
+    before = photo.read_bytes()
+    for source in (photo.parent, photo):
+        arguments = (source, tmp_path / "out", model_path, "--report", str(photo))
+        assert _stylize(*arguments, *(["--format", "jpg"] if source == photo else [])) == 1
+    assert photo.read_bytes() == before
+    assert "a.jpg: exists, and is no report" in capsys.readouterr().err
+
+
+def test_a_folder_in_the_place_of_a_result_is_a_failure(
+    paint: Paint, tmp_path: Path, model_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _folder(paint, "a.jpg", "b.jpg")
+    (tmp_path / "out" / "a.jpg").mkdir(parents=True)
+    assert _stylize(tmp_path / "in", tmp_path / "out", model_path) == 1
+    errors = capsys.readouterr().err
+    assert "a.jpg: is a folder" in errors
+    assert "1 stylized, 1 failed" in errors
 
 
 def test_a_dry_run_says_what_would_be_written_and_writes_nothing(
@@ -203,6 +239,53 @@ def test_standard_input_and_output(
     with Image.open(io.BytesIO(result.stdout)) as stylized:
         assert stylized.format == ("JPEG" if ending else "PNG")
         assert stylized.size == (56, 40)
+
+
+@pytest.mark.parametrize("closed", ["stdin", "stdout"])
+def test_closed_streams_are_no_traceback(
+    paint: Paint, tmp_path: Path, model_path: Path, closed: str
+) -> None:
+    named, output = ("-", "out.png") if closed == "stdin" else (str(paint("photo.jpg")), "-")
+    redirected = "<&-" if closed == "stdin" else ">&-"
+    command = [sys.executable, "-m", "faststyle", "stylize", named, "-o", output]
+    command += ["--model", str(model_path)]
+    result = subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirected}', "sh", *command],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "is closed; name a" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_nothing_is_written_in_a_dry_run_of_a_stream(
+    paint: Paint, tmp_path: Path, model_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _stylize(paint("photo.jpg"), "-", model_path, "--dry-run") == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'photo.jpg'} -> -\n"
+    options = ("--dry-run", "--format", "png")
+    assert main(["stylize", "-", "-o", "out.jpg", "--model", str(model_path), *options]) == 1
+    assert "--format: out.jpg is named otherwise" in _one_line(capsys)
+
+
+def test_a_model_whose_name_has_commas(paint: Paint, tmp_path: Path, model_path: Path) -> None:
+    named = tmp_path / "one, two:3.onnx"
+    named.write_bytes(model_path.read_bytes())
+    assert _stylize(paint("photo.jpg"), tmp_path / "out.png", named) == 0
+
+
+def test_a_mask_of_16_bits_is_one_of_8(paint: Paint, tmp_path: Path, model_path: Path) -> None:
+    results = []
+    for mask in (Image.new("L", (9, 9), 128), Image.new("I;16", (9, 9), 128 * 257)):
+        mask.save(tmp_path / "mask.png")
+        result = tmp_path / f"{mask.mode[0]}.png"
+        options = ("--mask", str(tmp_path / "mask.png"))
+        assert _stylize(paint("photo.png"), result, model_path, *options) == 0
+        results.append(pixels(open_picture(result)).astype(int))
+    assert np.abs(results[0] - results[1]).max() <= 1
 
 
 def test_the_controls_reach_the_result(paint: Paint, tmp_path: Path, model_path: Path) -> None:
@@ -290,6 +373,7 @@ def test_a_photo_that_does_not_fit_is_painted_in_tiles(
         (["--memory", "much"], "--memory much"),
         (["--memory", "1MB"], "--memory 1MB: too little"),
         (["--workers", "0"], "--workers 0"),
+        (["--threads", "-3", "--workers", "2"], "--threads -3"),
         (["--quality", "0"], "--quality 0"),
         (["--suffix", "a/b"], "--suffix a/b"),
         (["--format", "png"], "--format: "),
