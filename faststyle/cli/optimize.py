@@ -59,7 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Repaint by optimization; return 1 if that failed, and 128 plus the signal if one stopped it."""
+    """Repaint by optimization; return 1 if that failed, 128 plus the signal if one stopped it."""
     require_training_packages()
     given = given_settings(options, OptimizationConfig)
     how = SynthesisOptions(**given_settings(options, SynthesisOptions))

@@ -97,7 +97,7 @@ def _train(given: dict[str, Any], *, out: Path | None, resume: bool, options: Ru
     # Only now, as torch takes seconds to import.
     from faststyle.training.checkpoint import load_checkpoint
     from faststyle.training.record import CHECKPOINT
-    from faststyle.training.run import MODEL, train
+    from faststyle.training.run import train
 
     if out is None:
         if "style" not in given:
@@ -108,7 +108,7 @@ def _train(given: dict[str, Any], *, out: Path | None, resume: bool, options: Ru
         checkpoint = load_checkpoint(out / CHECKPOINT)
         checkpoint = _resumed(checkpoint, given)
     elif FIRST_PROCESS:
-        _refuse_run(out / CHECKPOINT, out / MODEL)
+        _refuse_run(out)
     with stop_signals() as received, ProgressBar() as bar:
         result = train(
             checkpoint.config if checkpoint is not None else new_config(given),
@@ -126,12 +126,20 @@ def _train(given: dict[str, Any], *, out: Path | None, resume: bool, options: Ru
     return SIGNAL_STATUS + (received or [signal.SIGTERM])[0]  # where another process got it
 
 
-def _refuse_run(*paths: Path) -> None:
-    for path in paths:
-        if path.exists():
+def _refuse_run(out: Path) -> None:
+    """Refuse a folder with a run, or with anything that one would replace."""
+    from faststyle.training.record import CHECKPOINT, RECORDS
+    from faststyle.training.run import MODEL
+
+    if (out / CHECKPOINT).exists():
+        raise OutputExistsError(
+            f"{out / CHECKPOINT}: a run is here already; continue it with --resume, "
+            "or choose another folder with --out"
+        )
+    for name in (MODEL, *RECORDS):
+        if (out / name).exists():
             raise OutputExistsError(
-                f"{path}: a run is here already; continue it with --resume, "
-                "or choose another folder with --out"
+                f"{out / name}: already exists; choose another folder with --out"
             )
 
 

@@ -30,6 +30,8 @@ VALIDATION = "validation.csv"
 CURVES = "losses.png"
 PREVIEWS = "previews"
 PREVIEW_SHEET = "previews.png"
+RECORDS = (LOG, VALIDATION, CURVES, PREVIEWS, PREVIEW_SHEET)
+"""What a run writes beside its checkpoint."""
 
 MOMENTS = 6
 """Previews shown in the contact sheet, at most."""

@@ -124,6 +124,17 @@ def test_a_run_is_never_started_over_another(
     assert "a run is here already; continue it with --resume" in _last_line(capsys)
 
 
+@pytest.mark.parametrize("name", ["log.csv", "validation.csv", "losses.png", "model.onnx"])
+def test_a_run_replaces_nothing_that_lies_in_its_folder(
+    name: str, arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).write_text("mine")
+    assert main([*arguments, "--steps", "1"]) == 1
+    assert f"{name}: already exists; choose another folder with --out" in _last_line(capsys)
+    assert [path.read_text() for path in (tmp_path / "run").iterdir()] == ["mine"]
+
+
 def test_a_resumed_run_keeps_its_settings(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
