@@ -41,6 +41,9 @@ SMALLEST_STYLE = 64
 LEAST_CONTRAST = 8
 """Levels of 255 between the darkest and the brightest pixel of a style picture."""
 
+LONGEST = 4
+"""Longer side of a photo that is shown, in shorter ones; a long strip would fill the memory."""
+
 CROP_SCALE = (0.25, 1.0)
 """Smallest and largest share of a photo's area in a crop."""
 
@@ -240,15 +243,21 @@ def read_photo(path: Path, *, height: int) -> Tensor:
     """Read a photo scaled to a height in pixels.
 
     Returns:
-        float 1×3×H×W in [0, 1].
+        float 1×3×H×W in [0, 1]; of a photo longer or higher than `LONGEST` allows, its middle.
 
     Raises:
         ImageError: the file cannot be read.
     """
     photo = open_colors(path)
-    width = max(1, round(photo.width * height / photo.height))
+    across, down = (min(side, LONGEST * other) for side, other in (photo.size, photo.size[::-1]))
+    left, top = (photo.width - across) // 2, (photo.height - down) // 2
+    width = max(1, round(across * height / down))
     pixels: Tensor = v2.functional.pil_to_tensor(
-        photo.resize((width, height), Image.Resampling.LANCZOS)
+        photo.resize(
+            (width, height),
+            Image.Resampling.LANCZOS,
+            box=(left, top, left + across, top + down),
+        )
     )
     return pixels[None] / 255
 

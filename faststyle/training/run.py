@@ -75,6 +75,7 @@ def train(
     out: Path,
     options: RunOptions,
     resume: Checkpoint | None = None,
+    without: Path | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
     on_notice: Callable[[str], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -89,6 +90,7 @@ def train(
         out: folder of the run, made if missing.
         options: how to carry it out.
         resume: state to continue from; its configuration is ``config``'s.
+        without: a folder whose pictures are no photos to learn from; None leaves out ``out``.
         on_progress: called after every step; by the first process only.
         on_notice: called with a line of text that a person should read; likewise.
         should_stop: asked after every step; when any process's says yes, the run saves and ends.
@@ -103,10 +105,10 @@ def train(
     device = choose_device(options.device)
     with (
         join_processes(device) as processes,
-        enough_memory("--batch-size, --crop-size, --stroke-size or --width"),
+        enough_memory(APPETITE),
     ):
         notice = on_notice if processes.first else lambda _: None
-        photos = _find(config, options, out=out)
+        photos = _find(config, options, out=out, without=without or out)
         prints = fingerprints(config, photos=[*photos.files.training, *photos.files.validation])
         if resume is not None:
             compare_fingerprints(resume.fingerprints, prints, config=config, on_notice=notice)
@@ -129,10 +131,10 @@ def train(
                 run.save()
             while not run.advance():
                 pass
-        if run.finished and processes.first:
-            network = trainer.network.cpu().to(memory_format=torch.contiguous_format).eval()
-            card = model_card(network, config=config, plan=trainer.plan, trained_steps=trainer.step)
-            export_model(network, out / MODEL, card=card)
+            if run.finished and record is not None:
+                _export(trainer, out / MODEL, config=config)
+            if record is not None:
+                record.summarize()  # last, as pictures that cannot be drawn must not cost the model
     return RunResult(
         finished=run.finished,
         step=trainer.step,
@@ -140,6 +142,12 @@ def train(
         model=out / MODEL if run.finished else None,
         unreadable=tuple(run.unreadable),
     )
+
+
+def _export(trainer: Trainer, path: Path, *, config: TrainingConfig) -> None:
+    network = trainer.network.cpu().to(memory_format=torch.contiguous_format).eval()
+    card = model_card(network, config=config, plan=trainer.plan, trained_steps=trainer.step)
+    export_model(network, path, card=card)
 
 
 class _Photos(NamedTuple):
@@ -152,7 +160,7 @@ class _Photos(NamedTuple):
     """float 1×3×H×W in [0, 1]."""
 
 
-def _find(config: TrainingConfig, options: RunOptions, *, out: Path) -> _Photos:
+def _find(config: TrainingConfig, options: RunOptions, *, out: Path, without: Path) -> _Photos:
     """Find the photos, and read those that are looked at again and again.
 
     Raises:
@@ -160,7 +168,7 @@ def _find(config: TrainingConfig, options: RunOptions, *, out: Path) -> _Photos:
         ImageError: one of the user's own previews cannot be read.
         TrainingError: the run's folder cannot be made.
     """
-    files = find_photos(Path(config.content), without=out)
+    files = find_photos(Path(config.content), without=without)
     validation = read_squares(files.validation, size=config.crop_size)
     if not len(validation):
         raise DataError(
@@ -326,8 +334,6 @@ class _Run:
         except DivergenceError as error:
             self._go_back(error)
             return False
-        if self.record is not None:
-            self.record.summarize()
         return True
 
     def _step(self, crops: Tensor) -> None:

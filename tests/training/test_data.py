@@ -153,6 +153,19 @@ def test_read_photo_keeps_the_shape_of_the_photo(paint: Paint) -> None:
     assert 0 <= photo.min() < photo.max() <= 1
 
 
+def test_read_photo_takes_the_middle_of_a_strip(tmp_path: Path) -> None:
+    strip = np.zeros((10, 9000, 3), np.uint8)
+    strip[:, 4470:4530] = 255  # somewhat more, as pixels are made of their neighbours, too
+    for name, pixels, shape in (
+        ("long.png", strip, (1, 3, 20, 80)),
+        ("high.png", strip.transpose(1, 0, 2), (1, 3, 20, 5)),
+    ):
+        Image.fromarray(pixels).save(tmp_path / name)
+        photo = read_photo(tmp_path / name, height=20)
+        assert photo.shape == shape
+        assert photo.min() == 1
+
+
 @pytest.mark.parametrize(
     ("height", "pixels", "message"),
     [

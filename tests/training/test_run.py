@@ -305,6 +305,18 @@ def test_a_full_disk_is_named_and_leaves_no_half_file(
     assert not list((tmp_path / "run" / "previews").iterdir())
 
 
+def test_a_summary_that_cannot_be_drawn_costs_no_model(
+    config: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("faststyle.training.record.draw_curves", fail)
+    with pytest.raises(TrainingError, match="No space left on device"):
+        _train(config, tmp_path / "run")
+    assert faststyle.load(tmp_path / "run" / "model.onnx").card.trained_steps == 6
+
+
 def test_unreadable_photos_are_counted(config: TrainingConfig, tmp_path: Path) -> None:
     bad = Path(config.content) / "1.jpg"
     bad.write_text("not a picture")
