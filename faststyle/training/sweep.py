@@ -21,6 +21,7 @@ from faststyle.training.meter import Progress
 from faststyle.training.record import CHECKPOINT, LOSSES, VALIDATION
 from faststyle.training.run import MODEL, train
 from faststyle.training.sheets import contact_sheet
+from faststyle.training.start import decide_start
 
 START = "start"
 """Folder of the network that all cells start from."""
@@ -95,6 +96,7 @@ def sweep(
             # Looked at once is enough, as each look takes as long as some steps.
             options=replace(options, preview_every=options.preview_every or settings.steps),
             resume=resume,
+            without=out,
             on_progress=on_progress,
             on_notice=on_notice,
             should_stop=should_stop,
@@ -150,7 +152,10 @@ def _found(folder: Path, settings: TrainingConfig) -> Checkpoint | None:
     if not path.exists():
         return None
     checkpoint = load_checkpoint(path)
-    if checkpoint.config != replace(settings, start_from=checkpoint.config.start_from):
+    made = checkpoint.config
+    if folder.name != START:  # cells start from there, wherever the sweep lies now
+        made = replace(made, start_from=settings.start_from)
+    if made != replace(settings, start_from=decide_start(settings)):
         raise ConfigError(
             f"{folder}: was made with other settings; repeat them to go on, "
             "or choose another folder with --out"

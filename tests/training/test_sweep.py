@@ -78,6 +78,33 @@ def test_a_sweep_is_not_continued_with_other_settings(
         _sweep(other, tmp_path)
 
 
+def test_a_sweep_is_not_continued_from_another_network(
+    grid_config: TrainingConfig, tmp_path: Path
+) -> None:
+    _sweep(grid_config, tmp_path, stop_after=2)
+    other = dataclasses.replace(grid_config, start_from=str(tmp_path / "other.onnx"))
+    with pytest.raises(ConfigError, match=r"start: was made with other settings"):
+        _sweep(other, tmp_path)
+
+
+def test_a_sweep_goes_on_in_another_place(grid_config: TrainingConfig, tmp_path: Path) -> None:
+    _sweep(grid_config, tmp_path / "here", stop_after=7)
+    (tmp_path / "here").rename(tmp_path / "there")
+    cells, _, steps = _sweep(grid_config, tmp_path / "there")
+    assert len(cells or []) == 4
+    assert steps == 12 - 7
+
+
+def test_a_sweep_among_the_photos_does_not_learn_from_its_own_pictures(
+    grid_config: TrainingConfig,
+) -> None:
+    out = Path(grid_config.content) / "sweep"
+    assert _sweep(grid_config, out)[0] is not None
+    prints = [load_checkpoint(path).fingerprints["content"] for path in out.rglob("checkpoint.pt")]
+    assert len(prints) == 5
+    assert len(set(prints)) == 1
+
+
 def test_a_sweep_of_minutes_shares_them(grid_config: TrainingConfig, tmp_path: Path) -> None:
     timed = dataclasses.replace(grid_config, steps=None, minutes=0.3)
     cells, _, _ = _sweep(timed, tmp_path)
