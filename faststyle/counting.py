@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from faststyle.errors import ModelError
+from faststyle.protobuf import read_fields, read_numbers
 from faststyle.session import profile_run
 
 Shape = Sequence[int]
@@ -31,11 +32,6 @@ _KEY, _VALUE = 1, 2
 """Fields of an entry of a tensor's external data."""
 
 _INT64 = 7
-
-_VARINT, _EIGHT_BYTES, _MESSAGE, _FOUR_BYTES = 0, 1, 2, 5
-"""How protobuf writes a field."""
-
-_FIXED_LENGTHS = {_EIGHT_BYTES: 8, _FOUR_BYTES: 4}
 
 
 class Contents(NamedTuple):
@@ -61,7 +57,7 @@ def read_contents(path: Path) -> Contents:
             count, companion = _read_tensor(tensor)
             parameters += count
             companions |= companion
-    except (ValueError, IndexError) as error:
+    except ValueError as error:
         raise ModelError(
             f"{path}: its weights cannot be counted; pass a file in the ONNX format"
         ) from error
@@ -141,63 +137,24 @@ def _tensors(message: memoryview, *, kind: str) -> Iterator[memoryview]:
     if kind == "tensor":
         yield message
         return
-    for field, value in _fields(message):
-        inner = _INSIDE[kind].get(field)
-        if inner is not None and isinstance(value, memoryview):
-            yield from _tensors(value, kind=inner)
+    for field in read_fields(message):
+        inner = _INSIDE[kind].get(field.number)
+        if inner is not None:
+            yield from _tensors(field.content, kind=inner)
 
 
 def _read_tensor(message: memoryview) -> tuple[int, set[str]]:
     """Return how many parameters a tensor holds, and the file that they lie in, if another."""
     sides: list[int] = []
     counts, companions = True, set()
-    for field, value in _fields(message):
-        if field == _DIMENSIONS:
-            sides += [value] if isinstance(value, int) else _varints(value)
-        elif field == _TYPE:
-            counts = value != _INT64
-        elif field == _EXTERNAL and isinstance(value, memoryview):
-            entry = {key: bytes(text) for key, text in _fields(value) if not isinstance(text, int)}
-            if entry[_KEY] == b"location":
-                companions.add(entry[_VALUE].decode())
+    for field in read_fields(message):
+        if field.number == _DIMENSIONS:
+            value = field.value
+            sides += [value] if isinstance(value, int) else read_numbers(value)
+        elif field.number == _TYPE:
+            counts = field.value != _INT64
+        elif field.number == _EXTERNAL:
+            entry = {each.number: each.text for each in read_fields(field.content)}
+            if entry.get(_KEY) == "location":
+                companions.add(entry.get(_VALUE, ""))
     return prod(sides) if sides and counts else 0, companions
-
-
-def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Split a protobuf message into the numbers of its fields and their values."""
-    position = 0
-    while position < len(message):
-        key, position = _varint(message, position)
-        field, written = key >> 3, key & 7
-        if written == _VARINT:
-            value, position = _varint(message, position)
-            yield field, value
-            continue
-        if written == _MESSAGE:
-            length, position = _varint(message, position)
-        elif written in _FIXED_LENGTHS:
-            length = _FIXED_LENGTHS[written]
-        else:
-            raise ValueError("no protobuf message")
-        if position + length > len(message):
-            raise ValueError("a protobuf message that is cut off")
-        yield field, message[position : position + length]
-        position += length
-
-
-def _varints(message: memoryview) -> Iterator[int]:
-    position = 0
-    while position < len(message):
-        value, position = _varint(message, position)
-        yield value
-
-
-def _varint(message: memoryview, position: int) -> tuple[int, int]:
-    """Read a whole number, seven bits a byte, and return it with the position after it."""
-    value, shift = 0, 0
-    while True:
-        byte = message[position]
-        value |= (byte & 0x7F) << shift
-        position, shift = position + 1, shift + 7
-        if byte < 0x80:
-            return value, position

@@ -1,13 +1,13 @@
 """Turning tensors inside an ONNX file into inputs or outputs, without the onnx package.
 
-An ONNX file is a protocol buffer: fields, each a number, a kind and a value, some of which
-hold fields again. Only the few that matter here are looked into; all others are copied.
+Only the few fields that matter here are looked into; all others are copied.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+
+from faststyle.protobuf import Field, content_field, number_field, read_fields
 
 GRAPH = 7
 """Field of a model."""
@@ -18,21 +18,8 @@ NODE_INPUT, NODE_OUTPUT = 1, 2
 VALUE_NAME = 1
 """Field of an input or output."""
 
-VARINT, WIDE, BYTES, NARROW = 0, 1, 2, 5
-"""Kinds of values."""
-
 FLOAT = 1
 """Element type of float32."""
-
-
-class Field(NamedTuple):
-    """One field of a message."""
-
-    number: int
-    whole: bytes
-    """The field as it is stored."""
-    value: bytes
-    """The value, of fields that hold bytes or other fields."""
 
 
 Dimensions = tuple[str | int, ...]
@@ -84,20 +71,22 @@ def expose(model: bytes, *, tensors: Mapping[str, Dimensions]) -> bytes:
 
 
 def _graph(model: bytes) -> list[Field]:
-    graphs = (each for each in _fields(model) if each.number == GRAPH)
-    return next((list(_fields(each.value)) for each in graphs), [])
+    graphs = (each for each in read_fields(model) if each.number == GRAPH)
+    return next((list(read_fields(each.content)) for each in graphs), [])
 
 
 def _with_graph(model: bytes, graph: list[Field]) -> bytes:
     content = b"".join(each.whole for each in graph)
     return b"".join(
-        _message(GRAPH, content) if each.number == GRAPH else each.whole for each in _fields(model)
+        content_field(GRAPH, content) if each.number == GRAPH else each.whole
+        for each in read_fields(model)
     )
 
 
 def _values(number: int, tensors: Mapping[str, Dimensions]) -> Iterator[Field]:
     for name, dimensions in tensors.items():
-        yield Field(number, _message(number, _value_info(name, dimensions)), b"")
+        written = content_field(number, _value_info(name, dimensions))
+        yield Field(number, written, memoryview(b""))
 
 
 def _without_what_leads_to(graph: list[Field], unused: set[str]) -> list[Field]:
@@ -116,61 +105,16 @@ def _without_what_leads_to(graph: list[Field], unused: set[str]) -> list[Field]:
 
 
 def _names(node: Field, number: int) -> list[str]:
-    return [each.value.decode() for each in _fields(node.value) if each.number == number]
+    return [each.text for each in read_fields(node.content) if each.number == number]
 
 
 def _value_info(name: str, dimensions: Dimensions) -> bytes:
     """Write a ValueInfoProto of a float32 tensor."""
     sizes = b"".join(
-        _message(
-            1, _message(2, each.encode()) if isinstance(each, str) else b"\x08" + _varint(each)
+        content_field(
+            1, content_field(2, each.encode()) if isinstance(each, str) else number_field(1, each)
         )
         for each in dimensions
     )
-    tensor = b"\x08" + _varint(FLOAT) + _message(2, sizes)
-    return _message(1, name.encode()) + _message(2, _message(1, tensor))
-
-
-def _message(number: int, content: bytes) -> bytes:
-    return _varint(number << 3 | BYTES) + _varint(len(content)) + content
-
-
-def _varint(value: int) -> bytes:
-    written = bytearray()
-    while value >= 0x80:
-        written.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*written, value])
-
-
-def _fields(message: bytes) -> Iterator[Field]:
-    place = 0
-    while place < len(message):
-        start = place
-        key, place = _read_varint(message, place)
-        kind, value = key & 7, b""
-        if kind == VARINT:
-            _, place = _read_varint(message, place)
-        elif kind == BYTES:
-            size, place = _read_varint(message, place)
-            value = message[place : place + size]
-            place += size
-        elif kind in (WIDE, NARROW):
-            place += 8 if kind == WIDE else 4
-        else:
-            raise ValueError(f"a field of kind {kind} at {start}")
-        if place > len(message):
-            raise ValueError("ends within a field")
-        yield Field(key >> 3, message[start:place], value)
-
-
-def _read_varint(message: bytes, place: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        if place == len(message):
-            raise ValueError("ends within a number")
-        byte = message[place]
-        value |= (byte & 0x7F) << shift
-        place, shift = place + 1, shift + 7
-        if byte < 0x80:
-            return value, place
+    tensor = number_field(1, FLOAT) + content_field(2, sizes)
+    return content_field(VALUE_NAME, name.encode()) + content_field(2, content_field(1, tensor))
