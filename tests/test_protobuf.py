@@ -33,5 +33,5 @@ def test_what_is_written_is_read(value: int) -> None:
     "message", [b"\x08", b"\x08\xff", b"\x12\x05abc", b"\x09abc", b"\x0d", b"\x0b", b"\xff"]
 )
 def test_what_is_no_message_is_refused(message: bytes) -> None:
-    with pytest.raises(ValueError, match="message|kind"):
+    with pytest.raises(ValueError, match=r"message|kind"):
         list(read_fields(message))
