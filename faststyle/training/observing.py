@@ -70,9 +70,9 @@ def observe(network: TransformerNetwork, photos: Sequence[Tensor]) -> Observatio
     with torch.no_grad():
         affines = [network.describe(photo) for photo in photos]
         for norm, by_photo in zip(norms, zip(*affines, strict=True), strict=True):
-            means = [(norm.bias - affine.shift) / affine.scale for affine in by_photo]
+            means = [_over(norm.bias - affine.shift, affine.scale) for affine in by_photo]
             centre = seen.centres[norm] = torch.cat(means).mean(0)
-            spreads = [(norm.weight / affine.scale).abs() for affine in by_photo]
+            spreads = [_over(norm.weight, affine.scale).abs() for affine in by_photo]
             seen.spreads[norm] = torch.cat(spreads).amin(0)
             shifts = [_shift(affine, centre) for affine in by_photo]
             seen.shifts[norm] = _range(SHIFT_MARGIN * torch.cat(shifts), tail=0.0)
@@ -89,6 +89,11 @@ def observe(network: TransformerNetwork, photos: Sequence[Tensor]) -> Observatio
     seen.outputs = {layer: _range(torch.cat(values)) for layer, values in outputs.items()}
     seen.scaled = {norm: _range(torch.cat(values)) for norm, values in scaled.items()}
     return seen
+
+
+def _over(value: Tensor, scale: Tensor) -> Tensor:
+    """Divide by a scale; where it is 0, whatever was measured is of no effect, and 0 will do."""
+    return torch.where(scale == 0, 0.0, value / scale)
 
 
 def _shift(affine: Affine, centre: Tensor) -> Tensor:

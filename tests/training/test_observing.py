@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from faststyle.training.layers import Residual
+from faststyle.training.layers import Residual, SampledNorm
 from faststyle.training.observing import Range, observe, watch
 from tests.conftest import vivid_network
 
@@ -28,6 +28,22 @@ def test_what_is_in_one_column_alone_is_within_the_range(column: int) -> None:
     seen = watch(network, photo, network.describe(photo))
     largest = next(output for layer, output in seen if layer is relu).max()
     assert observe(network, [photo]).outputs[relu].high > 0.9 * largest
+
+
+def test_channels_that_are_normalized_to_nothing_have_ranges_too() -> None:
+    """Blocks of a grown network add nothing at first."""
+    network = vivid_network(preset="fast").requires_grad_(False)
+    norm = [each for each in network.modules() if isinstance(each, SampledNorm)][2]
+    photos = [torch.rand(1, 3, 40, 50) for _ in range(2)]
+    before = observe(network, photos)
+    norm.weight[1] = 0
+    seen = observe(network, photos)
+    known = [0, 2, 3]
+    for now, then in ((seen.centres, before.centres), (seen.spreads, before.spreads)):
+        assert torch.equal(now[norm][known], then[norm][known])
+        assert now[norm][1] == 0
+    norm.weight[:] = 0
+    assert observe(network, photos).scaled[norm] == Range()
 
 
 def test_a_block_comes_after_what_is_in_it() -> None:
