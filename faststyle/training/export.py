@@ -31,7 +31,7 @@ from faststyle.port import FULLY
 from faststyle.training.config import SAYINGS, Plan, TrainingConfig
 from faststyle.training.ends import Form
 from faststyle.training.graph import DEFAULT_FORM, write_graph
-from faststyle.training.network import TransformerNetwork
+from faststyle.training.network import TransformerNetwork, finite
 from faststyle.training.observing import observe
 from faststyle.training.quantize import write_quantized_graph
 from faststyle.version import __version__
@@ -98,9 +98,15 @@ def export_model(
             in levels of 255.
 
     Raises:
-        ExportError: the file cannot be written, or does not reproduce the network.
+        ExportError: the file cannot be written, or does not reproduce the network, or that has
+            weights that are no numbers.
         DataError: int8 has too few photos.
     """
+    if not finite(network):
+        raise ExportError(
+            f"{path}: not written, as a weight of the network is NaN or infinite; "
+            "export an older checkpoint or model"
+        )
     if precision == "int8":
         pictures = _read_photos(photos, size=form.size)
         compared = pictures[::3]
@@ -128,7 +134,12 @@ def export_model(
     }
     context = ("input" if form.context_input else "inside") if network.takes_context else ""
     card = replace(
-        card, layout=form.layout, precision=precision, context=context, difference=stated
+        card,
+        faststyle_version=__version__,
+        layout=form.layout,
+        precision=precision,
+        context=context,
+        difference=stated,
     )
     onnx.helper.set_model_props(model, card.to_metadata())
     try:

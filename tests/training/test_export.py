@@ -9,13 +9,21 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from faststyle.contract import ModelCard
 from faststyle.errors import ExportError
 from faststyle.training.ends import Form
-from faststyle.training.export import LARGEST, Difference, export_model, measure
+from faststyle.training.export import (
+    FEWEST_PHOTOS,
+    LARGEST,
+    Difference,
+    export_model,
+    measure,
+)
 from faststyle.training.graph import DEFAULT_FORM, write_graph
+from faststyle.training.layers import Residual
 from faststyle.training.network import (
     OUTPUT_UNITS,
     PRESETS,
@@ -25,6 +33,7 @@ from faststyle.training.network import (
     sampled_residual,
     stem,
 )
+from faststyle.version import __version__
 from tests.conftest import blotches, make_card, vivid_network
 
 
@@ -231,6 +240,40 @@ def test_half_precision_may_be_a_little_further_off(
     with pytest.raises(ExportError, match="nothing was written"):
         _export(_plain(brighter=0), path, precision=precision)
     assert not path.exists()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_a_network_that_has_broken_down_is_not_written(tmp_path: Path, precision: str) -> None:
+    network = vivid_network(preset="fast")
+    with torch.no_grad():
+        next(network.parameters()).view(-1)[3] = float("nan")
+    with pytest.raises(ExportError, match=r"model\.onnx: not written, as a weight .* NaN"):
+        _export(network, tmp_path / "model.onnx", precision=precision)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_version_that_exports_is_stated(tmp_path: Path) -> None:
+    network = vivid_network(preset="fast")
+    card = replace(make_card(network), faststyle_version="0.0.1")
+    export_model(network, tmp_path / "model.onnx", card=card)
+    assert _card(tmp_path / "model.onnx").faststyle_version == __version__
+
+
+def test_a_network_with_blocks_that_add_nothing_yet_is_exported_in_int8(tmp_path: Path) -> None:
+    network = vivid_network(preset="fast", width=8).requires_grad_(False)
+    block = [each for each in network.layers if isinstance(each, Residual)][1]
+    block[-1].get_parameter("weight").zero_()
+    photos = [tmp_path / f"{seed}.png" for seed in range(FEWEST_PHOTOS)]
+    for seed, photo in enumerate(photos):
+        Image.fromarray(blotches(64, 96, seed=seed)).save(photo)
+    difference = export_model(
+        *(network, tmp_path / "model.onnx"),
+        card=make_card(network),
+        precision="int8",
+        photos=photos,
+        largest_mean=3,  # rather vivid for bytes
+    )
+    assert difference.mean > 0
 
 
 def test_a_larger_difference_can_be_accepted(
