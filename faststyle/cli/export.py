@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from faststyle.cli.options import (
     with_stated,
 )
 from faststyle.contract import LARGEST_MEAN, LAYOUTS, ModelCard
+from faststyle.errors import ConfigError, DataError
 from faststyle.files import find_pictures, refuse_existing
 from faststyle.gallery import resolve
 
@@ -89,6 +91,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Export the network."""
     require_training_packages()
+    _check(options)
+    from faststyle.training.device import enough_memory
     from faststyle.training.ends import Form
     from faststyle.training.export import export_model
 
@@ -96,21 +100,22 @@ def run(options: argparse.Namespace) -> int:
     refuse_existing(output, overwrite=options.overwrite)
     network, card, content = _read(options.network)
     photos, int8 = options.photos or content, options.precision == "int8"
-    difference = export_model(
-        network,
-        output,
-        card=with_stated(card, options),
-        precision=options.precision,
-        form=Form(
-            layout=options.layout,
-            size=options.size,
-            controls=options.controls,
-            context_input=options.context_input,
-            half_weights=options.half_weights,
-        ),
-        photos=sorted(find_pictures(photos)) if int8 and photos is not None else (),
-        largest_mean=options.max_difference,
-    )
+    with enough_memory("--size"):
+        difference = export_model(
+            network,
+            output,
+            card=with_stated(card, options),
+            precision=options.precision,
+            form=Form(
+                layout=options.layout,
+                size=options.size,
+                controls=options.controls,
+                context_input=options.context_input,
+                half_weights=options.half_weights,
+            ),
+            photos=sorted(find_pictures(photos)) if int8 and photos is not None else (),
+            largest_mean=options.max_difference,
+        )
     size = readable_size(output.stat().st_size)
     print(
         f"{output}: {size}, {options.precision}, {difference.mean:.2f}/255 on average and at most "
@@ -119,23 +124,40 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check(options: argparse.Namespace) -> None:
+    """Refuse values that make no sense.
+
+    Raises:
+        ConfigError: names the option.
+        DataError: there is no folder where photos should be.
+    """
+    if not 0 <= options.max_difference < math.inf:
+        raise ConfigError("--max-difference must be 0 or more, and finite")
+    if options.photos is None:
+        return
+    if options.precision != "int8":
+        raise ConfigError("--photos is for --precision int8 alone; leave it out, or choose that")
+    if not options.photos.is_dir():
+        raise DataError(f"{options.photos}: no such folder; name one of photos with --photos")
+
+
 def _parse_size(text: str) -> tuple[int, int]:
     sides = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text, re.ASCII)
-    if sides is None or "0" in sides.groups():
+    height, width = map(int, sides.groups()) if sides is not None else (0, 0)
+    if not (height and width):
         raise argparse.ArgumentTypeError(f"{text!r}: give height and width, such as 720x1280")
-    return int(sides[1]), int(sides[2])
+    return height, width
 
 
 def _read(name: str) -> tuple[TransformerNetwork, ModelCard, Path | None]:
     """Return the network, what is known of it, and the folder of photos it learnt from."""
-    from faststyle.training.checkpoint import load_checkpoint
+    from faststyle.training.checkpoint import load_network
     from faststyle.training.export import model_card
     from faststyle.training.exported import read_exported
 
     if Path(name).suffix not in (".pt", ".pth"):
         return *read_exported(resolve(name)), None
-    checkpoint = load_checkpoint(Path(name))
-    network = checkpoint.build()
+    network, checkpoint = load_network(Path(name))
     card = model_card(
         network,
         config=checkpoint.config,

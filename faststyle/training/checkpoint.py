@@ -56,6 +56,19 @@ class Checkpoint:
         return network
 
 
+def load_network(path: Path) -> tuple[TransformerNetwork, Checkpoint]:
+    """Read a checkpoint and rebuild its network.
+
+    Raises:
+        CheckpointError: the file is no checkpoint, or its weights fit no network.
+    """
+    checkpoint = load_checkpoint(path)
+    try:
+        return checkpoint.build(), checkpoint
+    except (CheckpointError, ConfigError) as error:
+        raise CheckpointError(f"{path}: {error}") from error
+
+
 _TYPES = {
     "step": int,
     "network": dict,

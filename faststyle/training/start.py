@@ -9,7 +9,7 @@ import torch
 
 from faststyle.errors import CheckpointError, UnknownStyleError
 from faststyle.gallery import resolve, style_path
-from faststyle.training.checkpoint import load_checkpoint
+from faststyle.training.checkpoint import load_network
 from faststyle.training.config import START_BUNDLED, START_RANDOM, TrainingConfig
 from faststyle.training.exported import read_exported
 from faststyle.training.growing import can_grow, grow
@@ -50,7 +50,7 @@ def starting_network(config: TrainingConfig) -> TransformerNetwork:
     if config.start_from == START_RANDOM:
         return network
     if Path(config.start_from).suffix in (".pt", ".pth"):
-        learnt = load_checkpoint(Path(config.start_from)).build()
+        learnt, _ = load_network(Path(config.start_from))
     else:
         learnt = _from_model(config.start_from)
     if not can_grow(learnt, network):

@@ -130,6 +130,36 @@ def test_a_model_is_replaced_only_on_request(
 
 
 @pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--precision", "int8", "--photos", "typo"], "typo: no such folder; name one of photos"),
+        (["--precision", "fp16", "--photos", "."], "--photos is for --precision int8 alone"),
+        (["--max-difference", "nan"], "--max-difference must be 0 or more"),
+        (["--max-difference", "-1"], "--max-difference must be 0 or more"),
+        (["--max-difference", "inf"], "--max-difference must be 0 or more"),
+        (["--size", "99999x99999"], "not enough memory; lower --size"),
+    ],
+)
+def test_options_that_cannot_be_are_one_line(
+    checkpoint: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    given: list[str],
+    message: str,
+) -> None:
+    assert main(["export", str(checkpoint), "-o", str(tmp_path / "m.onnx"), *given]) == 1
+    assert message in _last_line(capsys)
+    assert not (tmp_path / "m.onnx").exists()
+
+
+@pytest.mark.parametrize("size", ["0x64", "64x00", "64", "64x64x3", "-1x64"])
+def test_a_size_that_is_none(size: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["export", "wave", "-o", "m.onnx", f"--size={size}"])
+    assert "give height and width, such as 720x1280" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("name", "message"),
     [
         ("text.pt", "text.pt: not a faststyle checkpoint"),

@@ -1,12 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from faststyle.errors import CheckpointError
-from faststyle.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from faststyle.training.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    load_network,
+    save_checkpoint,
+)
 from faststyle.training.config import TrainingConfig
 from faststyle.training.network import build_network
 from tests.conftest import PLAN
@@ -60,6 +68,31 @@ def test_weights_of_another_width_are_refused(checkpoint: Checkpoint) -> None:
     checkpoint.network.update(build_network(preset="fast", width=3).state_dict())
     with pytest.raises(CheckpointError, match="do not fit fast width 2"):
         checkpoint.build()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"width": 3}, "do not fit fast width 3"), ({"preset": "jonson"}, "no preset is called")],
+)
+def test_a_checkpoint_that_is_no_network_is_named(
+    checkpoint: Checkpoint, tmp_path: Path, settings: dict[str, Any], message: str
+) -> None:
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(replace(checkpoint, config=replace(checkpoint.config, **settings)), path)
+    with pytest.raises(CheckpointError, match=rf"^{path}: [^\n]*{message}"):
+        load_network(path)
+
+
+def test_a_file_of_torchscript_is_refused_without_a_warning(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    path = tmp_path / "script.pt"
+    script = torch.jit.trace(nn.ReLU(), torch.zeros(1))  # type: ignore[no-untyped-call]
+    script.save(path)
+    recwarn.clear()  # torch would have us write other files
+    with pytest.raises(CheckpointError, match="not a faststyle checkpoint"):
+        load_checkpoint(path)
+    assert not recwarn.list
 
 
 def test_a_failed_save_keeps_the_old_checkpoint(
