@@ -34,15 +34,23 @@ def write_row(log: TextIO, step: int, values: Sequence[float]) -> None:
 
 
 def open_log(path: Path, *, columns: Sequence[str], step: int) -> TextIO:
-    """Open a log for appending, with only the rows up to a step."""
+    """Open a log for appending, with only the rows up to a step; damaged ones are left out."""
     rows: list[list[str]] = []
     if step and path.exists():
-        with open(path, newline="") as file:
-            rows = [
-                row for row in csv.reader(file) if len(row) == len(columns) and row[0].isdigit()
-            ]
+        with open(path, errors="replace") as file:
+            lines = [line.strip().split(",") for line in file]
+        rows = [row for row in lines if len(row) == len(columns) and _are_numbers(row)]
     with whole_file(path) as temporary, open(temporary, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
         writer.writerows(row for row in rows if int(row[0]) <= step)
     return open(path, "a", newline="")
+
+
+def _are_numbers(row: Sequence[str]) -> bool:
+    try:
+        int(row[0])
+        list(map(float, row))
+    except ValueError:
+        return False
+    return True

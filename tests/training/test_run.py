@@ -108,6 +108,17 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     assert steps[-1] == 6
 
 
+def test_a_damaged_log_does_not_keep_a_run_from_going_on(
+    config: TrainingConfig, tmp_path: Path
+) -> None:
+    _train(config, tmp_path, stop_after=4)
+    with open(tmp_path / "log.csv", "ab") as log:
+        log.write(b"3,1,\xff\xfe,1,1,1,1,1\n\xb2,1,1,1,1,1,1,1\n\x00\n2,1,1")
+    result, _ = _train(config, tmp_path, resume=True)
+    assert result.finished
+    assert [row["step"] for row in _rows(tmp_path)] == ["1", "4", "6"]
+
+
 def test_a_finished_run_resumed_writes_its_model_again(
     config: TrainingConfig, tmp_path: Path
 ) -> None:
