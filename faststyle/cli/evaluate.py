@@ -122,6 +122,7 @@ def run(options: argparse.Namespace) -> int:
         refuse_existing(path, overwrite=options.overwrite)
     photos = _choose_photos(options.content, without=options.out, most=options.max_photos)
     models = _open_models(options.models)
+    options.out.mkdir(parents=True, exist_ok=True)  # before minutes are spent
     # Only now, as torch takes seconds to import.
     from faststyle.training.device import choose_device
     from faststyle.training.evaluate import EvaluationSettings, draw_sheet, evaluate, write_csv

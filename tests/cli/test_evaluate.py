@@ -220,6 +220,22 @@ def test_models_that_are_none(
     assert message in _one_line(capsys)
 
 
+def test_a_folder_that_cannot_be_made_is_said_before_any_photo_is_judged(
+    arguments: list[str],
+    model_path: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def judge(*_: object, **__: object) -> None:
+        raise AssertionError("too late")
+
+    monkeypatch.setattr("faststyle.training.evaluate.evaluate", judge)
+    (tmp_path / "out").write_text("mine")
+    assert main(["evaluate", str(model_path), *arguments]) == 1
+    assert "out: File exists; check the path" in _one_line(capsys)
+
+
 def test_results_go_into_a_folder_of_their_own(
     arguments: list[str], model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
