@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from faststyle.cli.options import add_overwrite, readable_size, require_training_packages
+from faststyle.cli.running import SIGNAL_STATUS, stop_signals
 from faststyle.errors import ConfigError
 from faststyle.files import refuse_existing
 
@@ -43,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Distill."""
+    """Distill, and return 128 plus the signal if one stopped it."""
     require_training_packages()
     output: Path = options.output
     refuse_existing(output, overwrite=options.overwrite)
@@ -55,15 +57,23 @@ def run(options: argparse.Namespace) -> int:
 
     photos = find_photos(options.content)
     teacher = Teacher(options.weights)
-    with tqdm(total=options.steps, unit="step") as bar:
-        distill(
+    with stop_signals() as received, tqdm(total=options.steps, unit="step") as bar:
+        done = distill(
             teacher,
             photos=photos.training,
             steps=options.steps,
             out=output,
             start_from=options.start_from,
             on_progress=lambda step, errors: _show(bar, step, errors),
+            should_stop=lambda: bool(received),
         )
+    if done < options.steps:
+        print(
+            f"{output}: stopped after step {done}; "
+            f"go on with --start-from {output} and --overwrite",
+            file=sys.stderr,
+        )
+        return SIGNAL_STATUS + received[0]
     print(
         f"{output}: {readable_size(output.stat().st_size)}; train with it by  "
         f"--loss-network vgg19 --vgg-weights {output}"

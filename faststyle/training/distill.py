@@ -10,7 +10,8 @@ losses themselves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,10 +20,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from faststyle.errors import WeightsError
-from faststyle.files import whole_file
 from faststyle.training.data import PhotoCrops, load_batches
 from faststyle.training.losses import gram_matrix, relative_error
 from faststyle.training.schedule import learning_rate_factor
+from faststyle.training.tensors import save_tensors
 from faststyle.training.vgg import (
     LITE,
     VggFeatures,
@@ -75,11 +76,13 @@ class Teacher:
         for file in files:
             state = _read(file)
             layers = [name for name, key in wanted.items() if f"{key}.weight" in state]
-            self.networks.append(VggFeatures(state, loss_network="vgg19", layers=layers))
+            with _named(file):
+                self.networks.append(VggFeatures(state, loss_network="vgg19", layers=layers))
             wanted = {name: key for name, key in wanted.items() if name not in layers}
         if wanted:
             raise WeightsError(
-                f"the weights stop before {next(iter(wanted))}; add a file that reaches it"
+                f"{', '.join(map(str, files))}: the weights stop before {next(iter(wanted))}; "
+                "add a file that reaches it"
             )
 
     def features(self, images: Tensor) -> dict[str, Tensor]:
@@ -101,7 +104,8 @@ def distill(
     seed: int = 0,
     workers: int = 1,
     on_progress: Callable[[int, Errors], None] = lambda *_: None,
-) -> None:
+    should_stop: Callable[[], bool] = lambda: False,
+) -> int:
     """Train a student and write it in half precision, in torchvision's layout.
 
     Args:
@@ -113,15 +117,20 @@ def distill(
         seed: of weights, data order and distortions.
         workers: processes that decode photos.
         on_progress: called after every step with its number and errors.
+        should_stop: asked after every step; if it says yes, the student is written as it is.
+
+    Returns:
+        Steps done.
 
     Raises:
-        WeightsError: `start_from` cannot be read or does not fit, or `out` cannot be written.
+        WeightsError: `start_from` cannot be read or does not fit.
+        CheckpointError: `out` cannot be written.
         DataError: many photos in a row could not be read.
     """
     torch.manual_seed(seed)
     state = random_state() if start_from is None else _read(start_from)
     if {key: each.shape for key, each in random_state().items()} != {
-        key: each.shape for key, each in state.items()
+        key: getattr(each, "shape", None) for key, each in state.items()
     }:
         raise WeightsError(f"{start_from}: not of the shape of lite; start from such weights")
     student = VggFeatures(state, loss_network=LITE, layers=layer_names(LITE))
@@ -136,12 +145,13 @@ def distill(
     )
     for module in (student, *teacher.networks):
         module.to(memory_format=torch.channels_last)
-    for step, (crops, _) in enumerate(batches):
+    done = 0
+    for done, (crops, _) in enumerate(batches, start=1):
         photos_now = crops.float() / 255
         images = torch.cat([photos_now, distort(photos_now)])
         images = images.to(memory_format=torch.channels_last)
         for group in optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * learning_rate_factor(step, steps=steps)
+            group["lr"] = LEARNING_RATE * learning_rate_factor(done - 1, steps=steps)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             target = teacher.features(images)
             features = student(images)
@@ -149,8 +159,11 @@ def distill(
         optimizer.zero_grad(set_to_none=True)
         sum(errors).backward()  # type: ignore[union-attr]
         optimizer.step()
-        on_progress(step + 1, Errors(*(error.detach() for error in errors)))
+        on_progress(done, Errors(*(error.detach() for error in errors)))
+        if should_stop():
+            break
     write_student(student, out)
+    return done
 
 
 def compare(features: dict[str, Tensor], target: dict[str, Tensor]) -> Errors:
@@ -253,22 +266,25 @@ def write_student(student: VggFeatures, path: Path) -> None:
     """Write the weights as float16.
 
     Raises:
-        WeightsError: the file cannot be written.
+        CheckpointError: the file cannot be written.
     """
     state = {
         f"{key}.{part}": value.half()
         for name, key in convolution_keys(LITE).items()
         for part, value in student.convolution(name).state_dict().items()
     }
-    try:
-        with whole_file(path) as temporary:
-            torch.save(state, temporary)
-    except (OSError, RuntimeError) as error:
-        raise WeightsError(f"{path}: cannot be written ({error}); free some space") from error
+    save_tensors(state, path)
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
-    try:
+    with _named(path):
         return read_weights(path)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Name the file of weights that are of no use."""
+    try:
+        yield
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
