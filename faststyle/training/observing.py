@@ -15,7 +15,7 @@ from faststyle.training.network import TransformerNetwork
 SHIFT_MARGIN = 2.0
 """How much further than on the photos seen a shift may go; it has steps to spare."""
 
-TAIL = 6e-5
+TAIL = 4.5e-5
 """Share of the values of all photos at either end of a range that may be clipped."""
 
 SAMPLES = 50_000
@@ -28,6 +28,10 @@ class Range:
 
     low: float = 0.0
     high: float = 0.0
+
+    def widened(self, times: float) -> Range:
+        """Return a range whose ends are so many times as far from 0."""
+        return Range(times * self.low, times * self.high)
 
     @property
     def scale(self) -> float:

@@ -49,6 +49,15 @@ Means of a picture of one colour would else be beyond all ranges, and the pictur
 LEAST_OFFSET = 1.0
 """How far it may be where the photos seen are alike."""
 
+SAMPLE_MARGIN = 1.6
+"""How many times the range of photos a convolution has where it is measured.
+
+What is cut off there makes the spread of all too small, where steps hardly change it.
+"""
+
+STEM_MARGIN = 1.5
+"""How many times the range of photos the stem's features have, whose steps are fine."""
+
 HIGH_STEP = 2
 """How many steps of the stem's small features one step of its large ones is as wide as.
 
@@ -209,7 +218,7 @@ class _Quantizer:
         """
         writer, affine = self.writer, self.measured(x, layer, norm)
         sign = torch.where(norm.weight < 0, -1.0, 1.0)
-        knee = output.high / (1 + HIGH_STEP)
+        knee = STEM_MARGIN * output.high / (1 + HIGH_STEP)
         channels = np.ones(layer.out_channels, np.float32)
         starts = writer.constant(np.concatenate([0 * channels, knee * channels]))
         steps = writer.constant(np.concatenate([channels, HIGH_STEP * channels]))
@@ -235,7 +244,7 @@ class _Quantizer:
             weight = self.writer.parameter(layer.weight)
             sampled = self.writer.node("Conv", self.dequantize(x), weight, attributes=attributes)
         else:
-            output = self.seen.outputs[layer]
+            output = self.seen.outputs[layer].widened(SAMPLE_MARGIN)
             value = self.convolve(x, layer.weight, None, attributes=attributes, output=output)
             sampled = self.dequantize(value)
         return self.ruler.measure(norm, sampled, bounds=self.bounds.get(norm))
