@@ -30,6 +30,7 @@ from faststyle.images import open_colors
 from faststyle.port import FULLY
 from faststyle.training.config import SAYINGS, Plan, TrainingConfig
 from faststyle.training.ends import Form
+from faststyle.training.equalizing import equalized
 from faststyle.training.graph import DEFAULT_FORM, write_graph
 from faststyle.training.network import TransformerNetwork, finite
 from faststyle.training.observing import observe
@@ -112,7 +113,8 @@ def export_model(
         compared = pictures[::3]
         learnt = [each for index, each in enumerate(pictures) if index % 3]
         planes = [_planes(picture) for picture in learnt]
-        model = write_quantized_graph(network, seen=observe(network, planes), form=form)
+        even = equalized(network, planes)
+        model = write_quantized_graph(even, seen=observe(even, planes), form=form)
     else:
         compared = list(_smooth_noises(form.size))
         model = write_graph(network, half=precision == "fp16", form=form)
