@@ -65,7 +65,7 @@ class Place:
         """Folder that results are put into where several things are named, if it has a name."""
         if self.picture is not None or (self.pattern is not None and self.root == Path()):
             return ""
-        return self.root.resolve().name
+        return Path(os.path.normpath(self.root.absolute())).name  # a link has its own name
 
     def pictures(self, *, without: Path) -> Iterator[Path]:
         """List the pictures as they are found, leaving out the folder of results."""

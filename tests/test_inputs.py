@@ -104,6 +104,15 @@ def test_a_folder_named_by_the_way_up_has_its_name(
         assert planned["top.jpg"] == tmp_path / "out" / name / "top.jpg"
 
 
+def test_a_link_to_a_folder_has_its_own_name(tmp_path: Path) -> None:
+    _touch(tmp_path, "in/a.jpg", "other/a.jpg")
+    (tmp_path / "latest").symlink_to(tmp_path / "in")
+    assert _plan(tmp_path, "latest", "other") == {
+        "latest/a.jpg": "latest/a.jpg",
+        "other/a.jpg": "other/a.jpg",
+    }
+
+
 def test_results_may_go_above_the_photos(tmp_path: Path) -> None:
     _touch(tmp_path, "in/a.jpg")
     jobs = plan(find_places([f"{tmp_path}/in/*.jpg"]), tmp_path, naming=Naming(suffix="_x"))
