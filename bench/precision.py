@@ -17,16 +17,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from faststyle.contract import LARGEST_MEAN
-from faststyle.files import find_pictures
+from faststyle.files import find_pictures, spread
 from faststyle.images import open_colors
 from faststyle.stylizer import Stylizer, load
-
-
-def choose_photos(folder: Path, *, most: int) -> list[Path]:
-    """Return so many photos of a folder, at even distances of those there are."""
-    found = sorted(find_pictures(folder))
-    places = np.linspace(0, len(found) - 1, min(most, len(found))).round().astype(int)
-    return [found[place] for place in places]
 
 
 def mean_difference(one: Stylizer, other: Stylizer, *, photo: Path, side: int) -> float:
@@ -46,7 +39,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=300)
     parser.add_argument("--side", type=int, default=512, help="longer side of photos")
     options = parser.parse_args()
-    photos = choose_photos(options.photos, most=options.most)
+    photos = spread(sorted(find_pictures(options.photos)), most=options.most)
     print(f"| {len(photos)} photos | mean | above {LARGEST_MEAN:g} | one in 100 above | worst |")
     print("|---|---|---|---|---|")
     for style in options.styles:

@@ -93,9 +93,12 @@ def _without_what_leads_to(graph: list[Field], unused: set[str]) -> list[Field]:
     """Remove the nodes that put out some tensors, and every node of which nothing is used then."""
     outputs = {_names(each, VALUE_NAME)[0] for each in graph if each.number == GRAPH_OUTPUT}
     while unused:
-        nodes = [each for each in graph if each.number == NODE]
-        gone = [each for each in nodes if unused.issuperset(_names(each, NODE_OUTPUT))]
-        graph = [each for each in graph if each not in gone]
+        gone: list[Field] = []
+        kept: list[Field] = []
+        for each in graph:
+            useless = each.number == NODE and unused.issuperset(_names(each, NODE_OUTPUT))
+            (gone if useless else kept).append(each)
+        graph = kept
         asked = {name for each in gone for name in _names(each, NODE_INPUT)}
         rest = (each for each in graph if each.number == NODE)
         unused = asked - {name for each in rest for name in _names(each, NODE_INPUT)} - outputs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -66,6 +66,12 @@ def _something_else(entry: os.DirEntry[str]) -> bool:
         return not entry.is_file() and Path(entry).exists()
     except OSError:  # a link in a circle
         return False
+
+
+def spread(paths: Sequence[Path], *, most: int) -> list[Path]:
+    """Return so many of the paths, at even distances of one another, or all if there are fewer."""
+    count = min(most, len(paths))
+    return [paths[place * len(paths) // count] for place in range(count)]
 
 
 def is_picture(path: Path) -> bool:

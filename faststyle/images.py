@@ -218,7 +218,7 @@ def save_result(
     encoder = picture_format(path)
     refuse_existing(path, overwrite=overwrite)
     with (
-        _told(str(path), remedy="write it elsewhere"),
+        _told(str(path)),
         whole_file(path) as temporary,
         open(temporary, "w+b") as file,
     ):
@@ -238,13 +238,13 @@ def encode(result: Result, *, encoder: str, quality: int | None = None, name: st
         ImageError: the format cannot hold it.
     """
     written = io.BytesIO()
-    with _told(name, remedy="choose another format"):
+    with _told(name):
         _encode(result, written, encoder=encoder, quality=quality)
     return written.getvalue()
 
 
 @contextmanager
-def _told(name: str, *, remedy: str) -> Iterator[None]:
+def _told(name: str) -> Iterator[None]:
     """Name the file in whatever goes wrong while it is written."""
     try:
         yield
@@ -253,7 +253,7 @@ def _told(name: str, *, remedy: str) -> Iterator[None]:
     except Exception as error:
         # What a format cannot hold, its encoder says in all sorts, none of which has a number.
         system = getattr(error, "strerror", None)
-        remedy = remedy if system else "choose another format"
+        remedy = "write it elsewhere" if system else "choose another format"
         raise ImageError(f"{name}: cannot be written ({system or error}); {remedy}") from error
 
 

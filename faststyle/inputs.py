@@ -78,7 +78,7 @@ class Place:
             inside = results.is_relative_to(self.root.resolve())
             for name in glob.iglob(self.pattern, recursive=True):  # noqa: PTH207  (a generator)
                 path = Path(name)
-                ours = inside and path.absolute().resolve().is_relative_to(results)
+                ours = inside and path.resolve().is_relative_to(results)
                 if is_picture(path) and path.is_file() and not ours:
                     yield path
 

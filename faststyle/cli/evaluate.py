@@ -13,7 +13,7 @@ from tqdm import tqdm
 from faststyle.cli.options import add_models, add_overwrite, require_training_packages, words
 from faststyle.cli.tables import name_files, print_table
 from faststyle.errors import ConfigError, DataError
-from faststyle.files import find_pictures, refuse_existing
+from faststyle.files import find_pictures, refuse_existing, spread
 from faststyle.gallery import resolve
 from faststyle.images import save_picture
 from faststyle.stylizer import load_file
@@ -248,8 +248,7 @@ def _choose_photos(folder: Path, *, without: Path, most: int | None) -> list[Pat
     paths = sorted(find_pictures(folder, without=without))
     if not paths:
         raise DataError(f"{folder}: no folder with pictures; pass one of photos with --content")
-    count = min(most or len(paths), len(paths))
-    return [paths[place * len(paths) // count] for place in range(count)]
+    return spread(paths, most=most or len(paths))
 
 
 def _open_models(named: Sequence[str]) -> dict[str, Repaint]:

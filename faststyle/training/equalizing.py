@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from faststyle.training.layers import Enlarge, Residual, SampledNorm
 from faststyle.training.network import TransformerNetwork
-from faststyle.training.observing import watch
+from faststyle.training.observing import some, watch
 
 TAIL = 1e-4
 """Share of the values of a channel that may be beyond its range."""
@@ -84,17 +84,11 @@ def _ranges(network: TransformerNetwork, photos: Sequence[Tensor]) -> dict[nn.Mo
     values: defaultdict[nn.Module, list[Tensor]] = defaultdict(list)
     for photo in photos:
         for layer, output in watch(network, photo, network.describe(photo)):
-            values[layer].append(_some(output[0].flatten(1)).abs())
+            values[layer].append(some(output[0].flatten(1), SAMPLES).abs())
     return {
         layer: torch.quantile(torch.cat(every, 1), 1 - TAIL, dim=1)
         for layer, every in values.items()
     }
-
-
-def _some(channels: Tensor) -> Tensor:
-    """Return some of the values of each channel, of places that lie anywhere."""
-    generator = torch.Generator().manual_seed(0)
-    return channels[:, torch.randint(channels.shape[1], (SAMPLES,), generator=generator)]
 
 
 def _factors(ranges: Sequence[Tensor]) -> Tensor:

@@ -86,10 +86,10 @@ def observe(network: TransformerNetwork, photos: Sequence[Tensor]) -> Observatio
     for photo, given in zip(photos, affines, strict=True):
         by_norm = dict(zip(norms, given, strict=True))
         for layer, output in watch(network, photo, given):
-            outputs[layer].append(_some(output))
+            outputs[layer].append(some(output.flatten(), SAMPLES))
             if isinstance(layer, SampledNorm):
                 shift = _shift(by_norm[layer], seen.centres[layer])
-                scaled[layer].append(_some(output - shift))
+                scaled[layer].append(some((output - shift).flatten(), SAMPLES))
     seen.outputs = {layer: _range(torch.cat(values)) for layer, values in outputs.items()}
     seen.scaled = {norm: _range(torch.cat(values)) for norm, values in scaled.items()}
     return seen
@@ -137,10 +137,13 @@ def _watch(
         yield layer, features
 
 
-def _some(values: Tensor) -> Tensor:
-    """Return some of the values, not at even distances, which would miss some columns."""
-    places = torch.randint(values.numel(), (SAMPLES,), generator=torch.Generator().manual_seed(0))
-    return values.flatten()[places]
+def some(values: Tensor, count: int) -> Tensor:
+    """Return some of the values along the last axis, the same ones of all that are as long.
+
+    They do not lie at even distances, which would miss some columns of a picture.
+    """
+    generator = torch.Generator().manual_seed(0)
+    return values[..., torch.randint(values.shape[-1], (count,), generator=generator)]
 
 
 def _range(values: Tensor, *, tail: float = TAIL) -> Range:

@@ -131,9 +131,9 @@ def train(
                 run.save()
             while not run.advance():
                 pass
-            if run.finished and record is not None:
-                _export(trainer, out / MODEL, config=config)
             if record is not None:
+                if run.finished:
+                    _export(trainer, out / MODEL, config=config)
                 record.summarize()  # last, as pictures that cannot be drawn must not cost the model
     return RunResult(
         finished=run.finished,
