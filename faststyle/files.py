@@ -56,15 +56,15 @@ def find_pictures(folder: Path, *, without: Path | None = None) -> Iterator[Path
             if entry.is_dir(follow_symlinks=False):
                 if not (without and _same(path, without)):
                     yield from find_pictures(path, without=without)
-            elif is_picture(path) and not _something_else(entry):
+            elif is_picture(path) and not something_else(path):
                 yield path
 
 
-def _something_else(entry: os.DirEntry[str]) -> bool:
-    """Tell whether an entry is no file, as a folder or what others write to."""
+def something_else(path: Path) -> bool:
+    """Tell whether there is something that is no file, as a folder or what others write to."""
     try:
-        return not entry.is_file() and Path(entry).exists()
-    except OSError:  # a link in a circle
+        return not path.is_file() and path.exists()
+    except OSError:  # it may not be looked at
         return False
 
 

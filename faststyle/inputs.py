@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from faststyle.errors import InputError
-from faststyle.files import PICTURE_FORMATS, find_pictures, is_picture
+from faststyle.files import PICTURE_FORMATS, find_pictures, is_picture, something_else
 
 ENDINGS = tuple(
     form for ending in PICTURE_FORMATS for form in (ending, ending.upper(), ending.capitalize())
@@ -79,7 +79,7 @@ class Place:
             for name in glob.iglob(self.pattern, recursive=True):  # noqa: PTH207  (a generator)
                 path = Path(name)
                 ours = inside and path.resolve().is_relative_to(results)
-                if is_picture(path) and path.is_file() and not ours:
+                if is_picture(path) and not something_else(path) and not ours:
                     yield path
 
 

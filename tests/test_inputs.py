@@ -129,6 +129,15 @@ def test_a_photo_whose_name_is_a_pattern_is_a_photo(tmp_path: Path) -> None:
     assert _plan(tmp_path, "a[1].jpg") == {"a[1].jpg": "a[1].jpg"}
 
 
+@pytest.mark.parametrize("name", ["in", "in/*"])
+def test_a_link_that_leads_nowhere_is_named_and_a_folder_is_no_photo(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "in" / "folder.png").mkdir(parents=True)
+    (tmp_path / "in" / "nowhere.png").symlink_to(tmp_path / "gone.png")
+    assert _plan(tmp_path, name) == {"in/nowhere.png": "nowhere.png"}
+
+
 @pytest.mark.parametrize("suffix", ["", "_wave"])
 def test_no_two_results_meet_in_another_format(tmp_path: Path, suffix: str) -> None:
     names = [

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faststyle.controls import Controls
-from faststyle.errors import ControlError, MemoryLimitError
+from faststyle.errors import ControlError, MemoryLimitError, ModelError
 from faststyle.gallery import style_path
 from faststyle.memory import SHARE, available, resident
 from faststyle.painter import Painter, Weighted
@@ -91,6 +91,7 @@ class Studio:
 
         Raises:
             UnknownStyleError: no bundled style has a name.
+            ModelError: there is no such file.
             ControlError: a blend makes no sense.
         """
         if self.style is not None:
@@ -99,7 +100,11 @@ class Studio:
             raise ControlError("--model: names no file")
         if Path(self.model).is_file():  # whose name may have commas
             return [(Path(self.model), 1.0)]
-        return [(Path(name), share) for name, share in _parse_blend(self.model)]
+        files = [(Path(name), share) for name, share in _parse_blend(self.model)]
+        for path, _ in files:
+            if not path.exists():
+                raise ModelError(f"{path}: no such file; check the path")
+        return files
 
     def workers(self, *, pictures: int | None = None) -> int:
         """Return how many pictures are worked on at the same time."""

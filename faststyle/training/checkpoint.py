@@ -51,7 +51,7 @@ class Checkpoint:
             network.load_state_dict(self.network)
         except (RuntimeError, TypeError, AttributeError) as error:
             raise CheckpointError(
-                f"the checkpoint's weights do not fit {network.shape}; it was changed or is damaged"
+                f"its weights do not fit {network.shape}; it was changed or is damaged"
             ) from error
         return network
 

@@ -94,7 +94,7 @@ class Trainer:
             self.optimizer.load_state_dict(checkpoint.optimizer)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(
-                "the checkpoint's optimizer state does not fit; it was changed or is damaged"
+                "its optimizer state does not fit; it was changed or is damaged"
             ) from error
 
     def train_step(self, crops: Tensor) -> Losses:

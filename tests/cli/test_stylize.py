@@ -197,17 +197,20 @@ def test_a_folder_in_the_place_of_a_result_is_a_failure(
 
 
 def test_a_dry_run_says_what_would_be_written_and_writes_nothing(
-    paint: Paint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    paint: Paint, tmp_path: Path, model_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _folder(paint, "a.jpg", "sub/b.png")
     paint("out/sub/b.webp")
-    arguments = ["-o", str(tmp_path / "out"), "--model", "missing.onnx", "--format", "webp"]
+    arguments = ["-o", str(tmp_path / "out"), "--model", str(model_path), "--format", "webp"]
     assert main(["stylize", str(tmp_path / "in"), *arguments, "--dry-run"]) == 0
     assert sorted(capsys.readouterr().out.splitlines()) == [
         f"{tmp_path}/in/a.jpg -> {tmp_path}/out/a.webp",
         f"{tmp_path}/in/sub/b.png -> {tmp_path}/out/sub/b.webp (exists, skipped)",
     ]
     assert not (tmp_path / "out" / "a.webp").exists()
+    arguments[3] = f"{model_path}:1,missing.onnx:1"
+    assert main(["stylize", str(tmp_path / "in"), *arguments, "--dry-run"]) == 1
+    assert capsys.readouterr().err == "faststyle: missing.onnx: no such file; check the path\n"
 
 
 def test_several_inputs_in_another_format_with_a_suffix(
