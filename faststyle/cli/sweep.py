@@ -52,9 +52,10 @@ def run(options: argparse.Namespace) -> int:
     out: Path = options.out or Path("runs") / f"{Path(options.style).stem}_sweep"
     config = new_config(given_config(options))
     # Only now, as torch takes seconds to import.
+    from faststyle.training.outputs import occupied
     from faststyle.training.sweep import SHEET, TABLE, sweep
 
-    with stop_signals() as received, ProgressBar() as bar:
+    with occupied(out), stop_signals() as received, ProgressBar() as bar:
         cells = sweep(
             config,
             intensities=options.intensities,

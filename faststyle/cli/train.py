@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from contextlib import nullcontext
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,6 +97,7 @@ def _from_sweep(cell: Path, given: dict[str, Any]) -> dict[str, Any]:
 def _train(given: dict[str, Any], *, out: Path | None, resume: bool, options: RunOptions) -> int:
     # Only now, as torch takes seconds to import.
     from faststyle.training.checkpoint import load_checkpoint
+    from faststyle.training.outputs import occupied
     from faststyle.training.record import CHECKPOINT
     from faststyle.training.run import train
 
@@ -103,13 +105,16 @@ def _train(given: dict[str, Any], *, out: Path | None, resume: bool, options: Ru
         if "style" not in given:
             raise ConfigError("name a style picture, or the folder of a run with --out")
         out = Path("runs") / Path(given["style"]).stem
-    checkpoint = None
-    if resume:
-        checkpoint = load_checkpoint(out / CHECKPOINT)
-        checkpoint = _resumed(checkpoint, given)
-    elif FIRST_PROCESS:
-        _refuse_run(out)
-    with stop_signals() as received, ProgressBar() as bar:
+    with (
+        occupied(out) if FIRST_PROCESS else nullcontext(),
+        stop_signals() as received,
+        ProgressBar() as bar,
+    ):
+        checkpoint = None
+        if resume:
+            checkpoint = _resumed(load_checkpoint(out / CHECKPOINT), given)
+        elif FIRST_PROCESS:
+            _refuse_run(out)
         result = train(
             checkpoint.config if checkpoint is not None else new_config(given),
             out=out,

@@ -93,7 +93,7 @@ def train(
 
     Args:
         config: what to learn.
-        out: folder of the run, made if missing.
+        out: folder of the run, made if missing; `outputs.occupied` keeps other runs out of it.
         options: how to carry it out.
         resume: state to continue from; its configuration is ``config``'s.
         without: a folder whose pictures are no photos to learn from; None leaves out ``out``.

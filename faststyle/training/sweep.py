@@ -18,6 +18,7 @@ from faststyle.training.checkpoint import Checkpoint, load_checkpoint
 from faststyle.training.config import RunOptions, TrainingConfig
 from faststyle.training.data import find_photos
 from faststyle.training.meter import Progress
+from faststyle.training.outputs import occupied
 from faststyle.training.record import CHECKPOINT, LOSSES, VALIDATION
 from faststyle.training.run import MODEL, train
 from faststyle.training.sheets import contact_sheet
@@ -87,20 +88,21 @@ def sweep(
 
     def carry_out(name: str, settings: TrainingConfig) -> bool:
         on_run(name)
-        resume = _found(out / name, settings)
-        if resume is not None and (out / name / MODEL).exists():
-            return True
-        return train(
-            settings if resume is None else resume.config,
-            out=out / name,
-            # Looked at once is enough, as each look takes as long as some steps.
-            options=replace(options, preview_every=options.preview_every or settings.steps),
-            resume=resume,
-            without=out,
-            on_progress=on_progress,
-            on_notice=on_notice,
-            should_stop=should_stop,
-        ).finished
+        with occupied(out / name):
+            resume = _found(out / name, settings)
+            if resume is not None and (out / name / MODEL).exists():
+                return True
+            return train(
+                settings if resume is None else resume.config,
+                out=out / name,
+                # Looked at once is enough, as each look takes as long as some steps.
+                options=replace(options, preview_every=options.preview_every or settings.steps),
+                resume=resume,
+                without=out,
+                on_progress=on_progress,
+                on_notice=on_notice,
+                should_stop=should_stop,
+            ).finished
 
     grid = [
         replace(config, intensity=intensity, stroke_size=stroke)

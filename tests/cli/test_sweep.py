@@ -6,6 +6,7 @@ import pytest
 
 from faststyle.cli import main
 from faststyle.training.checkpoint import load_checkpoint
+from faststyle.training.outputs import occupied
 from tests.conftest import Paint
 
 
@@ -66,3 +67,13 @@ def test_from_sweep_and_resume_exclude_each_other(
     assert "not both" in capsys.readouterr().err
     assert main(["train", "--from-sweep", str(tmp_path)]) == 1
     assert "checkpoint.pt: No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["", "start"])
+def test_a_sweep_keeps_out_of_folders_with_a_run_at_work(
+    name: str, arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with occupied(tmp_path / "sweep" / name):
+        assert main(arguments) == 1
+    assert "another run is at work here" in capsys.readouterr().err.strip().splitlines()[-1]
+    assert not list((tmp_path / "sweep").rglob("*.*"))

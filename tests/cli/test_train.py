@@ -15,6 +15,7 @@ import pytest
 import faststyle
 from faststyle.cli import main
 from faststyle.training.checkpoint import load_checkpoint
+from faststyle.training.outputs import occupied
 from tests.conftest import Paint, blotches
 
 
@@ -195,3 +196,13 @@ def test_what_is_missing_is_named(capsys: pytest.CaptureFixture[str], tmp_path: 
     assert "name a style picture" in _last_line(capsys)
     assert main(["train", "style.jpg", "--out", str(tmp_path)]) == 1
     assert "training needs --content DIR" in _last_line(capsys)
+
+
+@pytest.mark.parametrize("resume", [[], ["--resume"]])
+def test_a_run_is_never_trained_twice_at_the_same_time(
+    resume: list[str], arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with occupied(tmp_path / "run"):
+        assert main([*arguments, "--steps", "1", *resume]) == 1
+        assert "run: another run is at work here" in _last_line(capsys)
+        assert not list((tmp_path / "run").iterdir())
