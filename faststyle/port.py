@@ -3,26 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from faststyle.contract import CONTEXT, INPUT, KEEP_COLORS, MEASURED, STATISTICS, STRENGTH
+from faststyle.contract import (
+    CONTEXT,
+    INPUT,
+    KEEP_COLORS,
+    LARGEST_SIDE,
+    MEASURED,
+    OUTPUT,
+    STATISTICS,
+    STRENGTH,
+)
 from faststyle.errors import ImageError, ModelError
 from faststyle.session import ONLY_NEEDED, QUIET, RUNTIME_ERRORS, OpenModel, describe_value
 
 SUPPORTED = (
-    "supported is one picture in, as float32, float16 or uint8 N×3×H×W or N×H×W×3, and one out"
+    "supported is one picture in, as float32, float16 or uint8 N×3×H×W or N×H×W×3, and one out, "
+    "as float16, float32, float64 or whole numbers"
 )
 
 INPUT_TYPES: dict[str, type[Any]] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
     "tensor(uint8)": np.uint8,
+}
+
+OUTPUT_TYPES = {
+    f"tensor({name})"
+    for name in (
+        *("float16", "float", "double", "bool"),
+        *("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
+    )
 }
 
 EXTRAS: tuple[Set[str], ...] = (
@@ -52,6 +71,36 @@ PROBE_SIDE = 128
 BRIGHT = 8.0
 """Mean of absolute values from which on a picture is taken to reach from 0 to 255, and
 below it from 0 to 1; ordinary ones have a mean near 128 or near 0.5."""
+
+DARK = -0.5
+"""Where values lie between -1 and 1, more than a tenth of them below this tell that -1 is black."""
+
+SMALLEST_PART = 16
+"""A result whose sides are smaller than those of its picture divided by this is none."""
+
+RICH = 3.0
+"""Bits for each value in the levels of a picture from which on nothing of it is lost; ordinary ones
+have 7, and one of a tone or two has 1."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """What numbers a picture is made of."""
+
+    black: float
+    white: float
+
+    def levels(self, values: NDArray[Any]) -> NDArray[np.uint8]:
+        """Turn numbers into bytes; those outside of the range are clamped."""
+        if values.dtype == np.uint8 and self == BYTES:
+            return values
+        scale = np.float32(255 / (self.white - self.black))
+        scaled = (values.astype(np.float32, copy=False) - np.float32(self.black)) * scale
+        levels: NDArray[np.uint8] = np.rint(scaled).clip(0, 255).astype(np.uint8)
+        return levels
+
+
+BYTES, UNIT, SIGNED = Range(0, 255), Range(0, 1), Range(-1, 1)
 
 
 @dataclass(frozen=True)
@@ -109,13 +158,23 @@ class PictureInput:
         return np.ascontiguousarray(batch.transpose(0, 3, 1, 2)) if self.channels_first else batch
 
 
+class _Trial(NamedTuple):
+    """What came of a look at what a file gives."""
+
+    white: float
+    """What stood for 255 in what it took."""
+    gives: Range
+    bits: float
+    """See `RICH`."""
+
+
 class Port:
     """Hands pictures to an open file as it takes them, and takes what it gives.
 
     Attributes:
         taken: what the file takes.
-        white: the value that stands for 255 in what it takes.
-        white_out: the one in what it gives.
+        white: the value that stands for 255 in what it takes; 0 stands for black.
+        gives: the range of what it gives.
     """
 
     def __init__(self, model: OpenModel, *, path: Path, ours: bool) -> None:
@@ -132,14 +191,58 @@ class Port:
         self._session = model.session
         self._path = path
         self._ours = ours
+        self._output = OUTPUT
         self.taken = read_input(model, path=path)
         self.white = 255.0 if self.taken.type is np.uint8 else 1.0
-        self.white_out = self.white if ours else 1.0
-        if ours:
-            return
-        height, width = self.taken.sides or (PROBE_SIDE, PROBE_SIDE)
-        if np.abs(self._compute(_probe(height, width))).mean() > BRIGHT:
-            self.white = self.white_out = 255.0
+        self.gives = Range(0, self.white)
+        if not ours:
+            probe = _probe(*(self.taken.sides or (PROBE_SIDE, PROBE_SIDE)))
+            self._output = self._find_output(probe)
+            self._find_ranges(probe)
+
+    def _find_output(self, probe: NDArray[np.uint8]) -> str:
+        """Return the name of the output that is the picture.
+
+        Raises:
+            ModelError: there is none, or more than one.
+        """
+        outputs = self._session.get_outputs()
+        names: list[str] = [each.name for each in outputs if each.type in OUTPUT_TYPES]
+        if OUTPUT in names:
+            return OUTPUT
+        if len(names) > 1:
+            results = zip(names, self._run(names, probe), strict=True)
+            names = [name for name, each in results if self._picture(each, of=probe) is not None]
+        if len(names) != 1:
+            given = ", ".join(map(describe_value, outputs)) or "nothing"
+            raise ModelError(f"{self._path}: gives {given}; {SUPPORTED}")
+        (name,) = names
+        return name
+
+    def _find_ranges(self, probe: NDArray[np.uint8]) -> None:
+        """Find what stands for white in what the file takes, and the range of what it gives.
+
+        A network that expects another white gives next to no change, or what lies far out of its
+        range, unless it normalizes what it takes; then either will do.
+
+        Raises:
+            ModelError: it gives no picture.
+        """
+        trials = [self._try(probe, white=self.white)]
+        given = trials[0]
+        if given.white != 255 and (given.gives == BYTES or given.bits < RICH):
+            with suppress(ModelError):  # as float16 may overflow
+                trials.append(self._try(probe, white=255.0))
+        if given.gives == BYTES:  # what gives bytes mostly takes them, too
+            trials.reverse()
+        best = max(trials, key=lambda each: min(each.bits, RICH))
+        self.white, self.gives = best.white, best.gives
+
+    def _try(self, probe: NDArray[np.uint8], *, white: float) -> _Trial:
+        self.white = white
+        painted = self._compute(probe)
+        gives = _range(painted)
+        return _Trial(white, gives, _bits(gives.levels(painted)))
 
     def measure(self, patches: Sequence[NDArray[np.uint8]]) -> Statistics:
         """Find the statistics of a picture, layer after layer, by patches from all over it.
@@ -207,10 +310,8 @@ class Port:
             painted = self._compute(pixels, context=context, statistics=statistics)
         except ModelError as error:
             raise ImageError(str(error)) from error
-        if painted.dtype != np.uint8 or self.white_out != 255:
-            values = painted.astype(np.float32, copy=False) * np.float32(255 / self.white_out)
-            painted = np.rint(values).clip(0, 255).astype(np.uint8)
-        whole = _resized(painted, height=height + below, width=width + right)
+        levels = self.gives.levels(painted)
+        whole = _resized(levels, height=height + below, width=width + right)
         return whole[:height, :width]
 
     def _compute(
@@ -225,10 +326,26 @@ class Port:
         Raises:
             ModelError: it fails, or gives something else than a picture.
         """
+        (result,) = self._run([self._output], pixels, context=context, statistics=statistics)
+        picture = self._picture(result, of=pixels)
+        if picture is None:
+            given = "×".join(map(str, result.shape)) or "a number"
+            raise ModelError(f"{self._path}: gives {given} for a picture; {SUPPORTED}")
+        if picture.dtype != np.uint8 and not np.isfinite(picture).all():
+            raise ModelError(f"{self._path}: gives NaN or infinite values; export it again")
+        return picture
+
+    def _run(
+        self,
+        outputs: Sequence[str],
+        pixels: NDArray[np.uint8],
+        *,
+        context: NDArray[np.uint8] | None = None,
+        statistics: Statistics = NOTHING,
+    ) -> list[NDArray[Any]]:
         feed = self.taken.feed(pixels, white=self.white, context=context, statistics=statistics)
-        output = self._session.get_outputs()[0].name
         try:
-            (painted,) = self._session.run([output], feed, QUIET)
+            results: list[NDArray[Any]] = self._session.run(outputs, feed, QUIET)
         except RUNTIME_ERRORS as error:
             height, width = pixels.shape[:2]
             if self._ours:
@@ -237,15 +354,20 @@ class Port:
                 f"{self._path}: could not repaint a picture of {width}×{height} pixels; "
                 f"try another size; {SUPPORTED}"
             ) from error
-        shape: tuple[int, ...] = getattr(painted, "shape", ())
+        return results
+
+    def _picture(self, result: NDArray[Any], *, of: NDArray[np.uint8]) -> NDArray[Any] | None:
+        """Return what the file gave for a picture as h×w×3; None if that is no picture."""
+        shape = result.shape
         if len(shape) != 4 or shape[0] != 1 or 3 not in (shape[1], shape[3]):
-            given = "×".join(map(str, shape)) or type(painted).__name__
-            raise ModelError(f"{self._path}: gives {given} for a picture; {SUPPORTED}")
+            return None
         channels_first = shape[3] != 3 or (shape[1] == 3 and self.taken.channels_first)
-        picture: NDArray[Any] = painted[0].transpose(1, 2, 0) if channels_first else painted[0]
-        if picture.dtype != np.uint8 and not np.isfinite(picture).all():
-            raise ModelError(f"{self._path}: gives NaN or infinite values; export it again")
-        return picture
+        picture: NDArray[Any] = result[0].transpose(1, 2, 0) if channels_first else result[0]
+        large = all(
+            SMALLEST_PART * given >= taken > 0
+            for given, taken in zip(picture.shape[:2], of.shape[:2], strict=True)
+        )
+        return picture if large else None
 
 
 def read_input(model: OpenModel, *, path: Path) -> PictureInput:
@@ -267,7 +389,12 @@ def read_input(model: OpenModel, *, path: Path) -> PictureInput:
         count, *sides = map(_fixed, pictures[0].shape)
         channels_first = sides[0] == 3
         channels = sides.pop(0 if channels_first else 2)
-        if count in (None, 1) and channels == 3:
+        if count in (None, 1) and channels == 3 and 0 not in sides:
+            if max(side or 1 for side in sides) > LARGEST_SIDE:
+                raise ModelError(
+                    f"{path}: takes pictures of one size with a side above {LARGEST_SIDE} pixels; "
+                    "export it for a smaller size"
+                )
             return PictureInput(
                 name=pictures[0].name,
                 type=INPUT_TYPES[pictures[0].type],
@@ -292,7 +419,8 @@ def describe_port(port: Port) -> Mapping[str, str]:
     )
     return {
         "takes": f"{np.dtype(taken.type).name} {layout}, from 0 to {port.white:g}",
-        "gives": f"values from 0 to {port.white_out:g}, what lies beyond is clamped",
+        "gives": f"values from {port.gives.black:g} to {port.gives.white:g}, what lies beyond is "
+        "clamped",
         "size": size,
     }
 
@@ -314,8 +442,8 @@ def _too_large(pixels: NDArray[np.uint8]) -> str:
 
 
 def _fixed(side: object) -> int | None:
-    """Return the length of a side, None where it is free: a name, nothing, or not positive."""
-    return side if isinstance(side, int) and side > 0 else None
+    """Return the length of a side, None where it is free: a name, nothing, or negative."""
+    return side if isinstance(side, int) and side >= 0 else None
 
 
 def _probe(height: int, width: int) -> NDArray[np.uint8]:
@@ -323,6 +451,21 @@ def _probe(height: int, width: int) -> NDArray[np.uint8]:
     down, across = np.meshgrid(np.linspace(0, 1, height), np.linspace(0, 1, width), indexing="ij")
     waves = np.stack([down, across, np.sin(9 * down) * np.cos(7 * across) / 2 + 0.5], axis=-1)
     return (255 * waves).astype(np.uint8)
+
+
+def _range(values: NDArray[Any]) -> Range:
+    """Tell what range the numbers of an ordinary picture are of."""
+    if values.dtype == np.uint8 or np.abs(values).mean() > BRIGHT:
+        return BYTES
+    signed = np.abs(values).max() <= 1 and (values < DARK).mean() > 0.1
+    return SIGNED if signed else UNIT
+
+
+def _bits(levels: NDArray[np.uint8]) -> float:
+    """Return the entropy of levels: 0 for one level alone, and 8 for all of them alike."""
+    counts = np.bincount(levels.ravel())
+    shares = counts[counts > 0] / levels.size
+    return float(-(shares * np.log2(shares)).sum())
 
 
 def _resized(pixels: NDArray[np.uint8], *, height: int, width: int) -> NDArray[np.uint8]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,7 +189,8 @@ def profile_run(
 def describe_value(value: Any) -> str:
     """Write an input or output of a session for people: its name, type and shape."""
     shape = " × ".join("?" if side is None else str(side) for side in value.shape)
-    return f"{value.name}: {value.type.removeprefix('tensor(').rstrip(')')} {shape}"
+    kind = re.sub(r"^tensor\((.*)\)$", r"\1", value.type)
+    return f"{value.name}: {kind} {shape}".rstrip()
 
 
 def devices() -> dict[str, str]:

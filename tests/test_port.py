@@ -16,7 +16,7 @@ from torch import nn
 from faststyle.contract import MEASURED, STATISTICS
 from faststyle.cutting import Dimensions, cut, expose, tensors_called
 from faststyle.errors import ImageError, ModelError
-from faststyle.port import Port
+from faststyle.port import Port, Range
 from faststyle.session import open_model
 from faststyle.stylizer import load
 from tests.conftest import FIRST, LAST, Build, Shape, blotches
@@ -135,6 +135,144 @@ def test_bytes_in_and_floats_out(build: Build, white: float) -> None:
     assert np.array_equal(load(path)(photo), photo)
 
 
+@pytest.mark.parametrize("kind_out", [TensorProto.FLOAT, TensorProto.UINT8])
+@pytest.mark.parametrize("shape", [FIRST, (1, 3, 16, 24)])
+def test_a_range_of_1_in_and_of_255_out(build: Build, kind_out: int, shape: Shape) -> None:
+    path = build(
+        [
+            helper.make_node("Sub", ["one", "x"], ["less"]),
+            helper.make_node("Mul", ["less", "white"], ["scaled"]),
+            helper.make_node("Clip", ["scaled", "black", "white"], ["clipped"]),
+            helper.make_node("Cast", ["clipped"], ["y"], to=kind_out),
+        ],
+        shape=shape,
+        kind_out=kind_out,
+        one=_number(1),
+        black=_number(0),
+        white=_number(255),
+    )
+    stylizer = load(path)
+    assert (stylizer.port.white, stylizer.port.gives) == (1, Range(0, 255))
+    photo = blotches(16, 24)
+    assert np.abs(stylizer(photo).astype(int) - (255 - photo)).max() <= 1
+
+
+def test_a_range_of_255_in_and_of_1_out(build: Build) -> None:
+    path = build(
+        [
+            helper.make_node("Sub", ["white", "x"], ["less"]),
+            helper.make_node("Div", ["less", "white"], ["y"]),
+        ],
+        white=_number(255),
+    )
+    stylizer = load(path)
+    assert (stylizer.port.white, stylizer.port.gives) == (255, Range(0, 1))
+    photo = blotches(20, 30)
+    assert np.array_equal(stylizer(photo), 255 - photo)
+
+
+def test_a_network_that_saturates_takes_from_0_to_1(build: Build) -> None:
+    """Given values up to 255, it would paint in black and white."""
+    path = build(
+        [
+            helper.make_node("Sub", ["x", "half"], ["centred"]),
+            helper.make_node("Sigmoid", ["centred"], ["y"]),
+        ],
+        half=_number(0.5),
+    )
+    stylizer = load(path)
+    assert (stylizer.port.white, stylizer.port.gives) == (1, Range(0, 1))
+
+
+@pytest.mark.parametrize("white", [1, 255])
+def test_black_is_found_below_0(build: Build, white: float) -> None:
+    path = build(
+        [
+            helper.make_node("Mul", ["x", "factor"], ["double"]),
+            helper.make_node("Sub", ["one", "double"], ["y"]),
+        ],
+        factor=_number(2 / white),
+        one=_number(1),
+    )
+    stylizer = load(path)
+    assert (stylizer.port.white, stylizer.port.gives) == (white, Range(-1, 1))
+    photo = blotches(20, 30)
+    assert np.abs(stylizer(photo).astype(int) - (255 - photo)).max() <= 1
+
+
+def _with_outputs(path: Path, *names: str) -> Path:
+    model = onnx.load(path)
+    del model.graph.output[:]
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names]
+    model.graph.output.extend(values)
+    onnx.save(model, path)
+    return path
+
+
+@pytest.mark.parametrize("names", [("mean", "y"), ("y", "mean"), ("y", "features")])
+def test_the_picture_is_found_among_outputs(build: Build, names: Sequence[str]) -> None:
+    path = build(
+        [
+            helper.make_node("Sub", ["white", "x"], ["y"]),
+            helper.make_node("GlobalAveragePool", ["x"], ["mean"]),
+            helper.make_node("Concat", ["x", "x"], ["features"], axis=1),
+        ],
+        white=_number(1),
+    )
+    photo = blotches(20, 30)
+    assert np.array_equal(load(_with_outputs(path, *names))(photo), 255 - photo)
+
+
+def test_the_picture_is_found_by_its_name(build: Build) -> None:
+    path = build(
+        [
+            helper.make_node("Identity", ["x"], ["content"]),
+            helper.make_node("Sub", ["white", "x"], ["stylized"]),
+        ],
+        white=_number(1),
+    )
+    photo = blotches(20, 30)
+    assert np.array_equal(load(_with_outputs(path, "content", "stylized"))(photo), 255 - photo)
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        ((), "gives nothing"),
+        (("y", "z"), "gives y: float n × 3 × h × w, z: float n × 3 × h × w"),
+        (("mean", "features"), "gives mean: float n × 3 × 1 × 1, features: "),
+        (("mean",), "gives 1×3×1×1 for a picture"),
+    ],
+)
+def test_other_outputs_are_named(build: Build, names: Sequence[str], found: str) -> None:
+    path = build(
+        [
+            helper.make_node("Identity", ["x"], ["y"]),
+            helper.make_node("Identity", ["x"], ["z"]),
+            helper.make_node("GlobalAveragePool", ["x"], ["mean"]),
+            helper.make_node("Concat", ["x", "x"], ["features"], axis=1),
+        ]
+    )
+    with pytest.raises(ModelError, match=f"^{path}: {found}.*; supported is one picture in"):
+        load(_with_outputs(path, *names))
+
+
+@pytest.mark.parametrize(
+    ("kind", "found"), [(TensorProto.STRING, "string"), (TensorProto.BFLOAT16, "bfloat16")]
+)
+def test_an_output_of_another_type_is_named(build: Build, kind: int, found: str) -> None:
+    path = build([helper.make_node("Cast", ["x"], ["y"], to=kind)], kind_out=kind)
+    with pytest.raises(ModelError, match=f"^{path}: gives y: {found} n × 3 × h × w; supported is"):
+        load(path)
+
+
+@pytest.mark.parametrize("sides", [(2**31, 2**31), (200_000, 10), (9000, "w")])
+def test_sides_that_are_too_large_are_refused(build: Build, sides: Shape) -> None:
+    path = build([helper.make_node("Identity", ["x"], ["y"])], shape=(1, 3, *sides))
+    with pytest.raises(ModelError, match=f"^{path}: takes pictures of one size with a side above"):
+        load(path)
+
+
 def test_our_own_file_gives_the_same_as_with_us(model_path: Path) -> None:
     import faststyle
 
@@ -216,6 +354,8 @@ def test_our_own_file_gets_its_context(fast_models: Mapping[str, Path]) -> None:
         ((1, 1, 28, 28), TensorProto.FLOAT, ("x",), "takes x: float 1 × 1 × 28 × 28"),
         ((4, 3, "h", "w"), TensorProto.FLOAT, ("x",), "takes x: float 4 × 3 × h × w"),
         ((3, "h", "w"), TensorProto.FLOAT, ("x",), "takes x: float 3 × h × w"),
+        ((0, 3, 0, 0), TensorProto.FLOAT, ("x",), "takes x: float 0 × 3 × 0 × 0"),
+        ((1, 3, 0, "w"), TensorProto.FLOAT, ("x",), "takes x: float 1 × 3 × 0 × w"),
     ],
 )
 def test_other_inputs_are_named(
