@@ -6,9 +6,13 @@ Both sides of the wall read this: export writes it, inference checks it.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
+
+from faststyle.errors import ModelError
 
 CONTRACT_VERSION = 2
 """Version of the promises below; a reader refuses a newer one."""
@@ -55,6 +59,9 @@ OUTPUT = "stylized"
 
 STATED = ("description", "author", "license", "source")
 """Fields of a card that people state, besides the name of the style."""
+
+LARGEST_SIDE = 8192
+"""Pixels that a side of files for one size may have: such pictures are never computed in parts."""
 
 LARGEST_MEAN = 2.0
 """Mean difference from the network in float32, in levels of 255, that no picture that a model was
@@ -115,14 +122,14 @@ class ModelCard:
         """Read what `to_metadata` wrote; unknown keys are left out.
 
         Raises:
-            ValueError: a number or mapping is not valid JSON of that kind.
+            ValueError: a number or mapping is not valid JSON of that kind, or out of bounds.
             KeyError: ``contract_version`` or ``style`` is missing.
         """
         return cls(
             style=metadata["style"],
-            contract_version=_integer(metadata["contract_version"]),
-            multiple=_integer(metadata.get("multiple", "1")),
-            halo=_integer(metadata.get("halo", "0")),
+            contract_version=_integer(metadata["contract_version"], least=1),
+            multiple=_integer(metadata.get("multiple", "1"), least=1, most=LARGEST_SIDE),
+            halo=_integer(metadata.get("halo", "0"), most=LARGEST_SIDE),
             trained_steps=_integer(metadata.get("trained_steps", "0")),
             difference=_numbers(metadata.get("difference", "{}")),
             training=_mapping(metadata.get("training", "{}")),
@@ -141,15 +148,39 @@ _TEXT_FIELDS = (
 )
 
 
-def _integer(text: str) -> int:
-    value = json.loads(text)
-    if not isinstance(value, int):
-        raise ValueError(f"{text!r} is not a whole number")
+def check_version(card: ModelCard, *, path: Path) -> None:
+    """Refuse a model of a newer contract.
+
+    Args:
+        card: what the model says of itself.
+        path: where it lies, for error messages.
+
+    Raises:
+        ModelError: this version of faststyle does not know the contract.
+    """
+    if card.contract_version > CONTRACT_VERSION:
+        raise ModelError(
+            f"{path}: follows contract {card.contract_version}, and this faststyle knows "
+            f"{CONTRACT_VERSION}; update faststyle"
+        )
+
+
+def _integer(text: str, *, least: int = 0, most: float = math.inf) -> int:
+    value = _value(text)
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError(f"{text!r} is not a whole number from {least} to {most}")
     return value
 
 
+def _value(text: str) -> object:
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
 def _mapping(text: str) -> Mapping[str, Any]:
-    value = json.loads(text)
+    value = _value(text)
     if not isinstance(value, dict):
         raise ValueError(f"{text!r} is not a JSON object")
     return value

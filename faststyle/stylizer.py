@@ -17,12 +17,13 @@ from PIL import Image
 from faststyle.colors import split_alpha
 from faststyle.contract import (
     CONTEXT,
-    CONTRACT_VERSION,
     MEASURED,
     NCHW_FLOAT,
     NHWC_UINT8,
+    OUTPUT,
     STATISTICS,
     ModelCard,
+    check_version,
 )
 from faststyle.cutting import Dimensions, cut, expose, tensors_called
 from faststyle.errors import ImageError, ModelError
@@ -294,16 +295,13 @@ def read_card(model: OpenModel, *, path: Path) -> ModelCard | None:
         card = ModelCard.from_metadata(metadata)
     except (KeyError, ValueError) as error:
         raise ModelError(f"{path}: its metadata are missing or damaged; export it again") from error
-    if card.contract_version > CONTRACT_VERSION:
-        raise ModelError(
-            f"{path}: follows contract {card.contract_version}, and this faststyle knows "
-            f"{CONTRACT_VERSION}; update faststyle"
-        )
+    check_version(card, path=path)
     taken = read_input(model, path=path)
     layout = NCHW_FLOAT if taken.channels_first else NHWC_UINT8
     takes_context = CONTEXT in taken.extras
-    if takes_context != (card.context == "input") or card.layout != layout:
-        raise ModelError(f"{path}: its metadata do not fit its inputs; export it again")
+    fits = takes_context == (card.context == "input") and card.layout == layout
+    if not fits or OUTPUT not in [each.name for each in model.session.get_outputs()]:
+        raise ModelError(f"{path}: its metadata do not fit its inputs and output; export it again")
     return card
 
 
@@ -317,7 +315,13 @@ def _whatever_the_place(paint: Callable[[Pixels], Pixels]) -> Callable[[Pixels, 
 
 
 def _with_statistics(content: bytes, *, measures: bool, path: Path) -> bytes:
-    names = tensors_called(content, STATISTICS)
+    try:
+        names = tensors_called(content, STATISTICS)
+    except ValueError as error:  # onnxruntime opens its own format, too, which cannot be cut
+        raise ModelError(
+            f"{path}: a file of this format cannot paint in tiles; pass the .onnx file that it was "
+            "made of, or give it more --memory"
+        ) from error
     if not names:
         raise ModelError(f"{path}: too old to paint a picture in tiles; export it again")
     if measures:

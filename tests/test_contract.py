@@ -33,7 +33,9 @@ def test_every_key_is_documented() -> None:
     "damage",
     [
         *({"halo": "wide"}, {"multiple": "[4]"}, {"contract_version": '"1"'}),
-        *({"training": "[1]"}, {"difference": '{"mean": "small"}'}),
+        *({"training": "[1]"}, {"difference": '{"mean": "small"}'}, {"training": "[" * 100_000}),
+        *({"contract_version": version} for version in ("0", "-5", "true", "2.5")),
+        *({"multiple": "0"}, {"multiple": "100000000"}, {"halo": "-36"}, {"halo": "100000000"}),
     ],
 )
 def test_damaged_metadata_are_refused(damage: dict[str, str]) -> None:

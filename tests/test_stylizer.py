@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 from PIL import Image
@@ -196,6 +197,22 @@ def _painting(_: Pixels, painting: Pixels, __: int) -> Pixels:
     return painting
 
 
+def test_the_mobile_format_is_painted_whole_only(
+    fast_models: Mapping[str, Path], tmp_path: Path
+) -> None:
+    converted = tmp_path / "mobile.ort"
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(converted)
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    onnxruntime.InferenceSession(fast_models["fp32"], options, providers=["CPUExecutionProvider"])
+    stylizer = faststyle.load(converted, device="cpu", threads=1)
+    photo = blotches(40, 50)
+    assert stylizer(photo).shape == photo.shape
+    message = r"mobile\.ort: a file of this format cannot paint in tiles; pass the \.onnx file"
+    with pytest.raises(ModelError, match=message):
+        stylizer.brush(Image.fromarray(photo), side=160)
+
+
 @pytest.mark.parametrize("controls", [False, True])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_parts_agree_in_every_form(tmp_path: Path, layout: str, controls: bool) -> None:
@@ -265,7 +282,9 @@ def test_a_newer_contract_is_refused(model_path: Path, tmp_path: Path) -> None:
         faststyle.load(path)
 
 
-@pytest.mark.parametrize("metadata", [{"contract_version": None}, {"halo": "wide"}])
+@pytest.mark.parametrize(
+    "metadata", [{"contract_version": None}, {"halo": "wide"}, {"training": "[" * 100_000}]
+)
 def test_damaged_metadata_are_refused(
     model_path: Path, tmp_path: Path, metadata: dict[str, str | None]
 ) -> None:
@@ -281,6 +300,14 @@ def test_metadata_that_do_not_fit_the_inputs_are_refused(
     path = _changed(fast_models[name], tmp_path / "damaged.onnx", context=context)
     with pytest.raises(ModelError, match=r"damaged\.onnx: its metadata do not fit its inputs"):
         faststyle.load(path)
+
+
+def test_metadata_that_do_not_fit_the_output_are_refused(model_path: Path, tmp_path: Path) -> None:
+    model = onnx.load(model_path)
+    model.graph.node[-1].output[0] = model.graph.output[0].name = "painted"
+    onnx.save(model, tmp_path / "damaged.onnx")
+    with pytest.raises(ModelError, match=r"damaged\.onnx: its metadata do not fit its inputs and"):
+        faststyle.load(tmp_path / "damaged.onnx")
 
 
 @pytest.mark.parametrize("name", ["fp32", "context"])
