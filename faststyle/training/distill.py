@@ -22,6 +22,7 @@ from torch.nn import functional
 from faststyle.errors import WeightsError
 from faststyle.training.data import PhotoCrops, load_batches
 from faststyle.training.losses import gram_matrix, relative_error
+from faststyle.training.outputs import require_writable
 from faststyle.training.schedule import learning_rate_factor
 from faststyle.training.tensors import save_tensors
 from faststyle.training.vgg import (
@@ -127,6 +128,7 @@ def distill(
         CheckpointError: `out` cannot be written.
         DataError: many photos in a row could not be read.
     """
+    require_writable(out)
     torch.manual_seed(seed)
     state = random_state() if start_from is None else _read(start_from)
     if {key: each.shape for key, each in random_state().items()} != {

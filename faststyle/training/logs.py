@@ -10,6 +10,7 @@ from typing import TextIO
 
 from faststyle.errors import TrainingError
 from faststyle.files import whole_file
+from faststyle.training.outputs import unwritable
 
 
 @contextmanager
@@ -22,9 +23,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise TrainingError(
-            f"{path}: cannot be written ({error.strerror}); check the disk"
-        ) from error
+        raise TrainingError(unwritable(path, error)) from error
 
 
 def write_row(log: TextIO, step: int, values: Sequence[float]) -> None:

@@ -11,6 +11,7 @@ import torch
 
 from faststyle.errors import CheckpointError
 from faststyle.files import whole_file
+from faststyle.training.outputs import unwritable
 
 
 def save_tensors(content: Mapping[str, Any], path: Path) -> None:
@@ -20,10 +21,18 @@ def save_tensors(content: Mapping[str, Any], path: Path) -> None:
         CheckpointError: the file cannot be written.
     """
     try:
-        with whole_file(path) as temporary:
-            torch.save(dict(content), temporary)
+        # As a file of Python's, as torch's own does not say why it cannot be written.
+        with whole_file(path) as temporary, open(temporary, "wb") as file:
+            torch.save(dict(content), file)
     except (OSError, RuntimeError) as error:
-        raise CheckpointError(f"{path}: cannot be written ({error}); free some space") from error
+        raise CheckpointError(unwritable(path, _reason(error))) from error
+
+
+def _reason(error: BaseException | None) -> OSError:
+    """Find what made torch fail, which may raise an error of its own while it closes the file."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__context__
+    return error or OSError("writing failed")
 
 
 def load_tensors(path: Path) -> dict[str, Any]:

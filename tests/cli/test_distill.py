@@ -66,6 +66,7 @@ def test_weights_of_another_kind_are_named(
         (["--steps", "0"], "--steps must be at least 1"),
         (["--content", "/nonesuch"], "/nonesuch: no such folder"),
         (["--start-from", "/nonesuch.pth"], "/nonesuch.pth: No such file"),
+        (["-o", "/dev/null/thin.pth"], "thin.pth: cannot be written"),
     ],
 )
 def test_bad_input_is_one_line(
