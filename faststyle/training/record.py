@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -13,7 +14,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from faststyle.errors import ImageError
 from faststyle.files import whole_file
+from faststyle.images import open_colors
 from faststyle.training.checkpoint import save_checkpoint
 from faststyle.training.curves import draw_curves
 from faststyle.training.logs import open_log, write_row, writing
@@ -32,6 +35,9 @@ PREVIEWS = "previews"
 PREVIEW_SHEET = "previews.png"
 RECORDS = (LOG, VALIDATION, CURVES, PREVIEWS, PREVIEW_SHEET)
 """What a run writes beside its checkpoint."""
+
+NAME = re.compile(r"step_(\d{6,})\.png")
+"""Name of a preview, with its step."""
 
 MOMENTS = 6
 """Previews shown in the contact sheet, at most."""
@@ -162,7 +168,7 @@ class RunRecord:
         stylized = [self.trainer.stylize(photo) for photo in self.photos]
         rows = [torch.cat([photo[0] for photo in row], 2) for row in (self.photos, stylized)]
         sheet = (torch.cat(rows, 1) * 255).round().byte().permute(1, 2, 0).numpy()  # 2H×W×3
-        path = self.out / PREVIEWS / f"step_{self.trainer.step:06d}.png"
+        path = self.out / PREVIEWS / _name(self.trainer.step)
         with writing(path), whole_file(path) as temporary:
             Image.fromarray(sheet).save(temporary, "PNG")
         if self.board is not None:
@@ -176,36 +182,37 @@ class RunRecord:
         """
         path = self.out / PREVIEW_SHEET
         with writing(path):
-            previews = [
-                path
-                for path in sorted((self.out / PREVIEWS).glob("step_*.png"))
-                if _step(path) <= self.trainer.step
-            ]
-            if previews:
-                sheet = _preview_sheet(previews)
+            sheet = _preview_sheet(self.out / PREVIEWS, until=self.trainer.step)
+            if sheet is not None:
                 with whole_file(path) as temporary:
                     sheet.save(temporary, "PNG")
             draw_curves(self.out / LOG, self.out / VALIDATION, self.out / CURVES)
 
 
-def _preview_sheet(paths: list[Path]) -> Image.Image:
-    """Stack the photos and their stylized versions at a few moments."""
-    moments = np.unique(np.linspace(0, len(paths) - 1, MOMENTS).round().astype(int))
+def _preview_sheet(folder: Path, *, until: int) -> Image.Image | None:
+    """Stack the photos and their stylized versions at a few moments, damaged ones left out."""
+    names = [NAME.fullmatch(path.name) for path in folder.glob("step_*.png")]
+    steps = sorted(step for name in names if name and (step := int(name[1])) <= until)
+    if not steps:
+        return None
+    moments = np.unique(np.linspace(0, len(steps) - 1, MOMENTS).round().astype(int))
     rows: list[list[Image.Image]] = []
     labels: list[str] = []
-    for index in moments:
-        with Image.open(paths[index]) as preview:
-            photos, stylized = _halves(preview)
+    for step in (steps[index] for index in moments):
+        try:
+            photos, stylized = _halves(open_colors(folder / _name(step)))
+        except ImageError:
+            continue
         if not rows:
             rows.append([photos])
             labels.append("photos")
         rows.append([stylized])
-        labels.append(f"step {_step(paths[index])}")
-    return contact_sheet(rows, column_labels=[""], row_labels=labels)
+        labels.append(f"step {step}")
+    return contact_sheet(rows, column_labels=[""], row_labels=labels) if rows else None
 
 
-def _step(preview: Path) -> int:
-    return int(preview.stem.removeprefix("step_"))
+def _name(step: int) -> str:
+    return f"step_{step:06d}.png"
 
 
 def _halves(picture: Image.Image) -> tuple[Image.Image, Image.Image]:

@@ -328,6 +328,23 @@ def test_a_summary_that_cannot_be_drawn_costs_no_model(
     assert faststyle.load(tmp_path / "run" / "model.onnx").card.trained_steps == 6
 
 
+def test_the_summary_leaves_out_what_is_no_preview(config: TrainingConfig, tmp_path: Path) -> None:
+    _train(config, tmp_path, options=dataclasses.replace(PLAIN, preview_every=2))
+    with Image.open(tmp_path / "previews.png") as sheet:
+        whole = sheet.height
+    previews = tmp_path / "previews"
+    (previews / "step_000002 copy.png").write_bytes((previews / "step_000002.png").read_bytes())
+    (previews / "step_000004.png").write_bytes(b"damaged")
+    assert _train(config, tmp_path, resume=True)[0].finished
+    with Image.open(tmp_path / "previews.png") as sheet:
+        assert sheet.height < whole  # one row of stylized photos less
+    for preview in previews.glob("*.png"):
+        preview.write_bytes(b"damaged")
+    (tmp_path / "previews.png").unlink()
+    assert _train(config, tmp_path, resume=True)[0].finished
+    assert not (tmp_path / "previews.png").exists()
+
+
 def test_unreadable_photos_are_counted(config: TrainingConfig, tmp_path: Path) -> None:
     bad = Path(config.content) / "1.jpg"
     bad.write_text("not a picture")
