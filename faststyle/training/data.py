@@ -173,8 +173,9 @@ def load_batches(
         generator=torch.Generator(),  # or it would draw from the global one
         pin_memory=torch.cuda.is_available(),
     )
+    iterator = iter(loader)
     try:
-        yield from loader
+        yield from iterator
     except DataError as error:
         # A worker's error arrives with its traceback, whose last line is "module.Type: message".
         message = str(error).rstrip().splitlines()[-1]
@@ -186,6 +187,9 @@ def load_batches(
             "a process that decodes photos was killed, probably for want of memory; "
             "lower --workers, and continue with --resume"
         ) from error
+    finally:
+        # An error's traceback would keep the iterator, and with it the workers, to the very end.
+        getattr(iterator, "_shutdown_workers", lambda: None)()
 
 
 def read_style(path: Path, *, size: int) -> Tensor:

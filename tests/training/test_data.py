@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import multiprocessing
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -92,8 +94,20 @@ def test_a_folder_without_a_readable_photo_is_an_error(photos: list[Path], worke
         _batches(photos, workers=workers)
 
 
+def test_workers_end_with_the_error_that_they_met(photos: list[Path]) -> None:
+    for path in photos:
+        path.write_text("not a picture")
+    try:
+        _batches(photos, workers=2)
+    except DataError:
+        assert not multiprocessing.active_children()
+    else:
+        pytest.fail("no photo could be read")
+
+
 def test_a_killed_worker_is_one_line(photos: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    def killed(*_: object, **__: object) -> None:
+    def killed(*_: object) -> Iterator[None]:
+        yield from ()
         raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
 
     monkeypatch.setattr("torch.utils.data.DataLoader.__iter__", killed)
