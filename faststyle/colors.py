@@ -6,6 +6,7 @@ import io
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from faststyle.errors import ImageError
@@ -13,10 +14,26 @@ from faststyle.errors import ImageError
 WIDE_MODES = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 """Pillow's greyscale modes of more than 8 bits, which ``convert`` would clip at 255."""
 
+SMALL_MODES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
+"""Bytes that Pillow holds for a pixel, of modes that take less than four."""
+
+ROWS = 256
+"""Rows that are converted at once where it takes many times as much memory."""
+
 PROFILE_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 """What a colour profile is of, for each mode that one is applied to."""
 
 KEPT_TRANSFORMS = 16
+
+
+def bytes_beside(picture: Image.Image) -> int:
+    """Return what a picture and its transparency take beside its colours, for each pixel."""
+    alpha = int(picture.has_transparency_data)
+    profile = picture.info.get("icc_profile")
+    same = picture.mode == "RGB" and not alpha
+    if same and not (isinstance(profile, bytes) and _transform(profile, "RGB")):
+        return 0  # it is its own colours
+    return alpha + SMALL_MODES.get(picture.mode, 4)
 
 
 def split_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
@@ -81,10 +98,20 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
 
 def _narrowed(picture: Image.Image) -> Image.Image:
     """Bring a greyscale picture of more than 8 bits to 8 bits."""
-    values = np.nan_to_num(np.asarray(picture, dtype=np.float32))
+    starts = range(0, picture.height, ROWS)
     white = 65535.0
-    if picture.mode == "F":
-        white = 1.0 if values.max(initial=0) <= 1 else 255.0
-    elif picture.mode == "I" and values.max(initial=0) <= 255:
-        white = 255.0
-    return Image.fromarray((values * (255 / white)).round().clip(0, 255).astype(np.uint8))
+    if picture.mode in ("I", "F"):  # whose range nothing tells but what is there
+        largest = max(float(_rows(picture, top).max(initial=0)) for top in starts)
+        ranges = (1.0, 255.0) if picture.mode == "F" else (255.0,)
+        white = next((each for each in ranges if largest <= each), white)
+    narrowed = Image.new("L", picture.size)
+    for top in starts:
+        values = (_rows(picture, top) * (255 / white)).round().clip(0, 255)
+        narrowed.paste(Image.fromarray(values.astype(np.uint8)), (0, top))
+    return narrowed
+
+
+def _rows(picture: Image.Image, top: int) -> NDArray[np.float32]:
+    bottom = min(picture.height, top + ROWS)
+    part = picture.crop((0, top, picture.width, bottom))
+    return np.nan_to_num(np.asarray(part, dtype=np.float32))

@@ -45,11 +45,23 @@ class Controls:
         """Whether results are anything but the painting."""
         return self.strength < 1 or self.keep_colors or self.mask is not None
 
-    def fit(self, picture: Image.Image) -> Image.Image:
-        """Return a picture, scaled down if it is larger than results may be."""
-        if self.max_side is None or max(picture.size) <= self.max_side:
-            return picture
-        return picture.resize(self.fitted(picture.size), Image.Resampling.LANCZOS)
+    def fit(
+        self, picture: Image.Image, alpha: Image.Image | None
+    ) -> tuple[Image.Image, Image.Image | None]:
+        """Return an RGB picture and its transparency, scaled down if larger than results may be."""
+        size = self.fitted(picture.size)
+        if size == picture.size:
+            return picture, alpha
+        small = picture.resize(size, Image.Resampling.LANCZOS)
+        if alpha is None:
+            return small, None
+        # Nothing of the colours below what is transparent may get into what is seen.
+        seen = picture.copy()
+        seen.putalpha(alpha)
+        seen = seen.resize(size, Image.Resampling.LANCZOS)
+        alpha = seen.getchannel("A")
+        small.paste(seen.convert("RGB"), mask=alpha.point(lambda level: 255 * (level > 0)))
+        return small, alpha
 
     def fitted(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return the size of the result of a picture, width and height."""

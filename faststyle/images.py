@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
-from faststyle.colors import split_alpha, srgb_profile
+from faststyle.colors import bytes_beside, split_alpha, srgb_profile
 from faststyle.errors import ImageError
 from faststyle.files import PICTURE_FORMATS, refuse_existing, whole_file
 
@@ -105,6 +105,8 @@ class Photo:
     milliseconds in ``info["duration"]``. They are decoded as they are asked for."""
     count: int
     """How many frames there are."""
+    bytes_beside: int
+    """What it takes beside its colours, for each pixel, while it is open."""
     metadata: Metadata
     """What it says beside its pixels."""
     loop: int | None = None
@@ -180,12 +182,16 @@ def open_photo(
         # What goes wrong while the caller has the photo is not the file's fault.
         with _explained(name):
             picture = opened.enter_context(_open(source, name, max_pixels=max_pixels))
-            count = getattr(picture, "n_frames", 1) if picture.format in ANIMATED_FORMATS else 1
+            indices = _indices(picture)
+            count = len(indices)
             if picture.width * picture.height * count > max_pixels:
                 raise _too_large(name, picture, max_pixels=max_pixels, frames=count)
-            metadata, loop = _metadata(picture), picture.info.get("loop")
-        frames = _frames(picture, count=count, name=name)
-        yield Photo(picture.size, frames, count, metadata, loop)
+            # Pillow does not say it of an AVIF, and those it writes run for ever.
+            endless = picture.format == "AVIF" and count > 1
+            metadata, loop = _metadata(picture), 0 if endless else picture.info.get("loop")
+            beside = bytes_beside(picture)
+        frames = _frames(picture, indices=indices, name=name)
+        yield Photo(picture.size, frames, count, beside, metadata, loop)
 
 
 def save_picture(
@@ -220,9 +226,20 @@ def save_result(
     with (
         _told(str(path)),
         whole_file(path) as temporary,
-        open(temporary, "w+b") as file,
+        _Written(io.FileIO(temporary, "w+")) as file,
     ):
         _encode(result, file, encoder=encoder, quality=quality)
+
+
+class _Written(io.BufferedRandom):
+    """A file whose number is not told.
+
+    Pillow writes to files by their numbers, and takes for written what a full disk cut short.
+    """
+
+    def fileno(self) -> int:
+        """Refuse to tell."""
+        raise io.UnsupportedOperation("what is written to it goes through Python")
 
 
 def encode(result: Result, *, encoder: str, quality: int | None = None, name: str) -> bytes:
@@ -266,7 +283,7 @@ def _encode(result: Result, file: BinaryIO, *, encoder: str, quality: int | None
     _put_beside(options, result.metadata, encoder=encoder)
     if encoder in QUALITIES:
         options["quality"] = QUALITIES[encoder] if quality is None else quality
-    first, *rest = result.frames
+    first, *rest = map(_bare, result.frames)
     if rest and encoder in ANIMATED_FORMATS:
         durations = [round(each) for each in result.durations]  # AVIF takes no others
         options |= {"save_all": True, "append_images": rest, "duration": durations}
@@ -278,6 +295,16 @@ def _encode(result: Result, file: BinaryIO, *, encoder: str, quality: int | None
         white = Image.new("RGBA", first.size, "white")
         first = Image.alpha_composite(white, first).convert("RGB")
     first.save(file, encoder, **options)
+
+
+def _bare(picture: Image.Image) -> Image.Image:
+    """Return a picture of the same pixels that says nothing of the file it was read from.
+
+    Pillow's encoders write some of that, such as tags of a TIFF.
+    """
+    bare = picture._new(picture.im)
+    bare.info = {}
+    return bare
 
 
 def _put_beside(options: dict[str, Any], metadata: Metadata, *, encoder: str) -> None:
@@ -331,13 +358,25 @@ def _missing_plugin(encoder: str) -> str:
     return f"reading and writing {encoder} needs another package; run  pip install {package}"
 
 
-def _open(source: Path | BinaryIO, name: str, *, max_pixels: int) -> Image.Image:
+@contextmanager
+def _open(source: Path | BinaryIO, name: str, *, max_pixels: int) -> Iterator[Image.Image]:
     formats = [each for each in READ_FORMATS if _available(each, to_write=False)]
-    picture = Image.open(source, formats=formats)
-    if picture.width * picture.height > max_pixels:
-        picture.close()
-        raise _too_large(name, picture, max_pixels=max_pixels)
-    return picture
+    with ExitStack() as opened:
+        # Files that Pillow opens by their names it may map into memory, where one that is cut
+        # off meanwhile ends the process, and turned TIFFs come out scrambled.
+        file = opened.enter_context(open(source, "rb")) if isinstance(source, Path) else source
+        picture = opened.enter_context(Image.open(file, formats=formats))
+        if picture.width * picture.height > max_pixels:
+            raise _too_large(name, picture, max_pixels=max_pixels)
+        yield picture
+
+
+def _indices(picture: Image.Image) -> range:
+    """Tell which pictures of an open file are frames; of other files there is one, the first."""
+    if picture.format not in ANIMATED_FORMATS:
+        return range(1)
+    # An animated PNG may begin with a picture for programs that cannot show animations.
+    return range(int(getattr(picture, "default_image", False)), getattr(picture, "n_frames", 1))
 
 
 @contextmanager
@@ -356,7 +395,9 @@ def _explained(name: str) -> Iterator[None]:
             remedy = _missing_plugin(encoder)
         raise ImageError(f"{name}: {remedy}") from error
     except Image.DecompressionBombError as error:
-        raise ImageError(f"{name}: too many pixels; scale the picture down first") from error
+        raise ImageError(
+            f"{name}: too many pixels; scale it down, or raise the limit with --max-megapixels"
+        ) from error
     except MemoryError as error:
         raise ImageError(f"{name}: not enough memory; scale the picture down first") from error
     except OSError as error:
@@ -374,13 +415,13 @@ def _too_large(name: str, picture: Image.Image, *, max_pixels: int, frames: int 
     )
 
 
-def _frames(picture: Image.Image, *, count: int, name: str) -> Iterator[Image.Image]:
-    if count == 1:
+def _frames(picture: Image.Image, *, indices: range, name: str) -> Iterator[Image.Image]:
+    if indices == range(1):
         with _explained(name):
             picture = _upright(picture)
         yield picture
         return
-    for index in range(count):
+    for index in indices:
         with _explained(name):
             picture.seek(index)
             frame = _upright(picture.copy())

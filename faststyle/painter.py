@@ -85,8 +85,8 @@ class Painter:
         if not all(weight >= 0 and math.isfinite(weight) for _, weight in styles):
             raise ControlError("weights of styles must be 0 or more, such as wave:0.7,mosaic:0.3")
         total = sum(weight for _, weight in styles)
-        if total <= 0:
-            raise ControlError("at least one weight of a style must be above 0")
+        if not 0 < total < math.inf:
+            raise ControlError("the weights of styles must have a sum above 0, and not so large")
         self.styles = [Weighted(style, weight / total) for style, weight in styles if weight]
         self.controls = controls
         self.budget = Budget(memory)
@@ -95,27 +95,32 @@ class Painter:
         self.bytes_per_tile_pixel = max(style.bytes_per_tile_pixel for style, _ in self.styles)
 
     @contextmanager
-    def room(self, size: tuple[int, int], *, frames: int = 1) -> Iterator[int | None]:
+    def room(
+        self, size: tuple[int, int], *, frames: int = 1, beside: int = 0
+    ) -> Iterator[int | None]:
         """Wait until there is memory for a photo of a width and height, and hold it.
 
         Args:
             size: of the photo, in pixels.
             frames: painted one after another, of which all results are kept.
+            beside: bytes for each of its pixels that are held beside its colours.
 
         Yields:
             The side of the tiles to paint it in, in pixels; None to paint it whole.
         """
         fitted = self.controls.fitted(size)
         width, height = self.controls.painted(fitted)
-        kept = PICTURE_BYTES * math.prod(fitted) * (frames - 1)
-        pictures = PICTURE_BYTES * max(math.prod(size), width * height)
-        whole = kept + COPIES * pictures + width * height * self.bytes_per_pixel
+        pictures = (PICTURE_BYTES + beside) * math.prod(size)
+        pictures += PICTURE_BYTES * math.prod(fitted) * (frames - 1 + (fitted != size))
+        pictures += PICTURE_BYTES * width * height * (fitted != (width, height))
+        copies = (COPIES - 1) * PICTURE_BYTES * max(math.prod(size), width * height)
+        whole = pictures + copies + width * height * self.bytes_per_pixel
         if whole <= self.budget.total:
             with self.budget.reserve(whole):
                 yield None
             return
         with self.budget.reserve(self.budget.total):
-            left = max(0, self.budget.total - pictures - kept) // self.threads
+            left = max(0, self.budget.total - pictures) // self.threads
             side = math.isqrt(left // (self.bytes_per_tile_pixel + COPIES * PICTURE_BYTES))
             yield min(max(side, SMALLEST_SIDE), LARGEST_SIDE)
 
@@ -133,14 +138,13 @@ class Painter:
             ImageError: the photo has no colours, or cannot be computed.
             ModelError: a model cannot paint tiles.
         """
-        photo, alpha = split_alpha(photo)
-        photo = self.controls.fit(photo)
+        photo, alpha = self.controls.fit(*split_alpha(photo))
         if self.controls.stroke_scale == 1:
             self._paint(photo, side=side, controls=self.controls)
         else:
             self._paint_scaled(photo, side=side)
         if alpha is not None:
-            photo.putalpha(self.controls.fit(alpha))
+            photo.putalpha(alpha)
         return photo
 
     def _paint(self, picture: Image.Image, *, side: int | None, controls: Controls) -> None:

@@ -33,7 +33,9 @@ AHEAD = 2
 class Paint(Protocol):
     """What photos are stylized with: a `faststyle.painter.Painter`, or a stand-in."""
 
-    def room(self, size: tuple[int, int], *, frames: int) -> AbstractContextManager[int | None]:
+    def room(
+        self, size: tuple[int, int], *, frames: int, beside: int
+    ) -> AbstractContextManager[int | None]:
         """Wait until there is memory for a photo; yield the side of tiles, None for no tiles."""
 
     def __call__(self, photo: Image.Image, *, side: int | None) -> Image.Image:
@@ -78,6 +80,8 @@ def stylize_file(paint: Paint, job: Job, *, options: FileOptions) -> None:
         ImageError: a file cannot be read, computed or written, or both are the same.
     """
     source, destination = job
+    if source.is_dir():
+        raise ImageError(f"{source}: is a folder that may not be read; check its permissions")
     encoder = picture_format(destination)
     if destination.exists() and source.exists() and destination.samefile(source):
         raise ImageError(f"{destination}: is the photo itself; write to another file")
@@ -97,7 +101,7 @@ def stylize_photo(
     with open_photo(source, name=name, max_pixels=options.max_pixels) as photo:
         count = photo.count if encoder in ANIMATED_FORMATS else 1
         frames, durations = [], []
-        with paint.room(photo.size, frames=count) as side:
+        with paint.room(photo.size, frames=count, beside=photo.bytes_beside) as side:
             for frame in islice(photo.frames, count):
                 durations.append(float(frame.info.get("duration", USUAL_DURATION)))
                 try:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from faststyle.colors import split_alpha, srgb_profile
+from faststyle.colors import bytes_beside, split_alpha, srgb_profile
 from faststyle.errors import ImageError
 from tests.conftest import blotches, pixels
 
@@ -139,3 +139,19 @@ def _entries(profile: bytearray) -> dict[bytes, int]:
     """Return where each tag is described."""
     count = int.from_bytes(profile[128:132], "big")
     return {bytes(profile[start : start + 4]): start for start in range(132, 132 + 12 * count, 12)}
+
+
+def test_a_float_picture_in_the_range_of_16_bits_is_no_white_one() -> None:
+    levels = np.linspace(0, 65535, 600, dtype=np.float32).reshape(300, 2)
+    colors, _ = split_alpha(Image.fromarray(levels))
+    assert np.abs(pixels(colors)[..., 0].astype(float) - levels / 257).max() <= 0.5
+
+
+def test_what_is_held_beside_the_colors_is_told() -> None:
+    assert bytes_beside(Image.new("RGB", (1, 1))) == 0
+    assert bytes_beside(Image.new("RGBA", (1, 1))) == 5
+    assert bytes_beside(Image.new("CMYK", (1, 1))) == 4
+    assert bytes_beside(Image.new("I;16", (1, 1))) == 2
+    profiled = Image.new("RGB", (1, 1))
+    profiled.info["icc_profile"] = srgb_profile()
+    assert bytes_beside(profiled) == 0

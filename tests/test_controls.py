@@ -62,7 +62,19 @@ def test_a_mask_lies_the_same_on_rows_and_on_the_whole() -> None:
 def test_larger_photos_are_scaled_down(size: tuple[int, int], fitted: tuple[int, int]) -> None:
     controls = Controls(max_side=10)
     assert controls.fitted(size) == fitted
-    assert controls.fit(Image.new("RGB", size)).size == fitted
+    assert controls.fit(Image.new("RGB", size), None)[0].size == fitted
+
+
+def test_what_is_hidden_does_not_show_at_the_edges_of_what_is_scaled_down() -> None:
+    picture, alpha = Image.new("RGB", (40, 40), (0, 0, 9)), Image.new("L", (40, 40), 0)
+    picture.paste((200, 160, 10), (13, 13, 30, 30))
+    alpha.paste(255, (13, 13, 30, 30))
+    small, transparency = Controls(max_side=10).fit(picture, alpha)
+    assert transparency is not None
+    colors, seen = np.asarray(small), np.asarray(transparency)
+    assert np.count_nonzero((seen > 0) & (seen < 255)) > 0
+    assert np.abs(colors[seen > 9].astype(int) - (200, 160, 10)).max() <= 40  # or half as bright
+    assert small.getpixel((0, 0)) == (0, 0, 9)
 
 
 def test_strokes_grow_as_the_painted_size_shrinks() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -177,19 +178,32 @@ def test_the_frames_of_an_animation_are_kept(tmp_path: Path, ending: str) -> Non
         assert photo.size == (16, 12)
         assert photo.count == 3
         loop = photo.loop
+    assert loop == (0 if ending == "avif" else 3)  # Pillow says nothing of an AVIF's
     found = [np.asarray(frame)[6, 8].astype(int) for frame in frames]
     for pixel, color in zip(found, colors, strict=True):
         assert np.abs(pixel - ImageColor.getrgb(color)).max() < 12
     save_result(Result(frames, durations, loop), tmp_path / f"again.{ending}")
     with Image.open(tmp_path / f"again.{ending}") as again:
         assert getattr(again, "n_frames", 1) == 3
-        assert again.info.get("loop") == (None if ending == "avif" else 3)  # Pillow's has none
+        assert again.info.get("loop") == (None if ending == "avif" else 3)
         shown = []
         for index in range(3):
             again.seek(index)
             again.load()
             shown.append(again.info["duration"])
         assert shown == durations
+
+
+def test_what_an_animated_png_shows_where_nothing_moves_is_no_frame(tmp_path: Path) -> None:
+    still, *frames = (Image.new("RGB", (8, 8), color) for color in ("white", "red", "blue"))
+    path = tmp_path / "animation.png"
+    still.save(
+        path, save_all=True, append_images=frames, default_image=True, duration=[50, 70], loop=0
+    )
+    with open_photo(path, name=str(path)) as photo:
+        assert photo.count == 2
+        found = [(frame.info["duration"], frame.getpixel((0, 0))) for frame in photo.frames]
+    assert found == [(50, (255, 0, 0)), (70, (0, 0, 255))]
 
 
 def test_of_an_animation_a_still_format_holds_the_first_frame(tmp_path: Path) -> None:
@@ -266,3 +280,38 @@ def test_save_picture_reports_what_a_format_cannot_hold(tmp_path: Path, ending: 
     encoder = picture_format(Path(f"x.{ending}"))
     with pytest.raises(ImageError, match=r"here: cannot be written .*another format"):
         encode(Result([wide]), encoder=encoder, name="here")
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "CMYK"])
+def test_a_turned_tiff_without_compression_is_upright(tmp_path: Path, mode: str) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    picture = Image.fromarray(blotches(20, 30)).convert(mode)
+    picture.save(tmp_path / "turned.tif", exif=exif)
+    turned = np.rot90(np.asarray(picture), -1)
+    assert np.array_equal(np.asarray(open_picture(tmp_path / "turned.tif")), turned)
+
+
+def test_nothing_of_its_file_is_written_with_a_picture(tmp_path: Path) -> None:
+    tags = {700: b"<x:xmpmeta/>", 34377: b"8BIM"}
+    Image.fromarray(blotches(20, 30)).save(tmp_path / "a.tif", tiffinfo=tags)
+    save_result(Result([open_picture(tmp_path / "a.tif")]), tmp_path / "b.tif")
+    with Image.open(tmp_path / "b.tif") as written:
+        assert written.size == (30, 20)
+        assert not {700, 34377} & dict(getattr(written, "tag_v2")).keys()  # noqa: B009
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such limits")
+@pytest.mark.parametrize("ending", ["jpg", "bmp", "png", "tif", "gif", "webp"])
+def test_a_full_disk_leaves_no_half_of_a_file(tmp_path: Path, ending: str) -> None:
+    import resource
+
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (99, 99, 3), np.uint8))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2048, limits[1]))
+    try:
+        with pytest.raises(ImageError, match=f"result.{ending}: cannot be written .*too large"):
+            save_picture(picture, tmp_path / f"result.{ending}")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []

@@ -111,6 +111,20 @@ def test_the_results_of_an_animation_take_room() -> None:
             assert (side is None) == whole
 
 
+def test_what_is_held_beside_the_colors_takes_room() -> None:
+    painter = _painter(Weighted(Flat(1, bytes_per_pixel=1), 1), memory=20 * 10**6)
+    for beside, whole in ((0, True), (4, False)):
+        with painter.room((1000, 1000), beside=beside) as side:
+            assert (side is None) == whole
+    small = Controls(max_side=100)
+    larger = Controls(stroke_scale=0.5)
+    for controls, whole in ((small, True), (larger, False)):
+        with _painter(painter.styles[0], controls=controls, memory=20 * 10**6).room(
+            (1000, 1000)
+        ) as side:
+            assert (side is None) == whole
+
+
 def test_a_photo_that_fits_is_painted_whole_and_a_larger_one_in_tiles() -> None:
     painter = _painter(Weighted(Flat(1, bytes_per_pixel=1000), 1), memory=10**9)
     with painter.room((300, 300)) as side:

@@ -34,7 +34,13 @@ class Invert:
         self.sizes: list[tuple[int, int, int]] = []
 
     @contextmanager
-    def room(self, size: tuple[int, int], *, frames: int) -> Iterator[int | None]:
+    def room(
+        self,
+        size: tuple[int, int],
+        *,
+        frames: int,
+        beside: int,  # noqa: ARG002
+    ) -> Iterator[int | None]:
         self.sizes.append((*size, frames))
         yield None
 
