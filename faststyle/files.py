@@ -31,7 +31,7 @@ NO_UNNAMED_FILES = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
 
 
 def find_pictures(folder: Path, *, without: Path | None = None) -> Iterator[Path]:
-    """Find the pictures of a folder and its sub-folders, in the order in which they lie there.
+    """Find the pictures of a folder and its sub-folders, in no order.
 
     Hidden files and folders are left out, and links to folders are not followed. However many
     there are, the names are read as they are asked for. What cannot be looked at is found, too, so
@@ -41,23 +41,26 @@ def find_pictures(folder: Path, *, without: Path | None = None) -> Iterator[Path
         folder: where to look.
         without: a folder to leave out, such as the one results are written to.
     """
-    try:
-        entries = os.scandir(folder)
-    except FileNotFoundError:
-        return
-    except OSError:
-        yield folder
-        return
-    with entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            path = folder / entry.name
-            if entry.is_dir(follow_symlinks=False):
-                if not (without and _same(path, without)):
-                    yield from find_pictures(path, without=without)
-            elif is_picture(path) and not something_else(path):
-                yield path
+    folders = [folder]
+    while folders:
+        inside = folders.pop()
+        try:
+            entries = os.scandir(inside)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            yield inside
+            continue
+        with entries:
+            for entry in entries:
+                path = inside / entry.name
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    if not (without and _same(path, without)):
+                        folders.append(path)
+                elif is_picture(path) and not something_else(path):
+                    yield path
 
 
 def something_else(path: Path) -> bool:

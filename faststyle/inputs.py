@@ -78,7 +78,7 @@ class Place:
             inside = results.is_relative_to(self.root.resolve())
             for name in glob.iglob(self.pattern, recursive=True):  # noqa: PTH207  (a generator)
                 path = Path(name)
-                ours = inside and path.resolve().is_relative_to(results)
+                ours = inside and _real(path).is_relative_to(results)
                 if is_picture(path) and not something_else(path) and not ours:
                     yield path
 
@@ -125,10 +125,15 @@ def plan(
         kind = "is a file" if output.exists() else "has the name of a picture"
         raise InputError(f"{output}: {kind}; name a folder for so many pictures")
     folders = [Path(below) / folder for folder in _folders(places, naming=naming)]
+    photos = {_real(place.picture) for place in places if place.picture is not None}
     for place, folder in zip(places, folders, strict=True):
         results = output / folder
-        if place.picture is None and results.is_dir() and results.samefile(place.root):
-            raise InputError(f"{results}: is the folder of the photos; write to another one")
+        if place.picture is None:
+            if results.is_dir() and results.samefile(place.root):
+                raise InputError(f"{results}: is the folder of the photos; write to another one")
+        elif _real(results / naming.name(place.picture)) in photos - {_real(place.picture)}:
+            result = results / naming.name(place.picture)
+            raise InputError(f"{result}: is one of the photos; write to another folder")
     return _pair(places, folders, output, naming=naming)
 
 
@@ -138,10 +143,11 @@ def _pair(
     matched: set[Path] = set()
     for place, folder in zip(places, folders, strict=True):
         for source in place.pictures(without=output):
-            if place.pattern is not None:  # of which several may match a photo
-                if source in matched:
+            if place.pattern is not None:  # of which several may match a photo, or one by links
+                found = _real(source.parent) / source.name
+                if found in matched:
                     continue
-                matched.add(source)
+                matched.add(found)
             kept = source.parent.relative_to(place.root)
             yield Job(source, output / folder / kept / naming.name(source))
 
@@ -200,4 +206,10 @@ def _meets_another(source: Path) -> bool:
 def _pictures_called(stem: Path) -> list[str]:
     """Return the names of the pictures that there are with a name but for its ending."""
     names = (f"{stem.name}{ending}" for ending in ENDINGS)
-    return [name for name in names if (stem.parent / name).exists()]
+    # Path.exists() fails on names that are too long.
+    return [name for name in names if os.path.exists(stem.parent / name)]  # noqa: PTH110
+
+
+def _real(path: Path) -> Path:
+    """Follow all links but those in circles, on which Path.resolve() fails."""
+    return Path(os.path.realpath(path))

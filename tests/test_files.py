@@ -106,3 +106,18 @@ def test_refuse_existing(tmp_path: Path) -> None:
         refuse_existing(path, overwrite=False)
     with pytest.raises(InputError, match="is a folder"):
         refuse_existing(tmp_path, overwrite=True)
+
+
+def test_find_pictures_goes_down_any_number_of_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    deep = Path(*["d"] * 1100)
+    for _ in deep.parts:
+        Path("d").mkdir()
+        os.chdir("d")
+    Path("a.png").touch()
+    monkeypatch.chdir(tmp_path)
+    assert list(find_pictures(Path("d"))) == [deep / "a.png"]
+    (deep / "a.png").unlink()
+    os.removedirs(deep)  # what cleans up after tests would not go down so far

@@ -195,3 +195,24 @@ def test_what_cannot_work_is_refused(
             tmp_path / output,
             naming=Naming(),
         )
+
+
+def test_a_name_too_long_for_another_ending_is_kept(tmp_path: Path) -> None:
+    name = f"{'x' * 251}.jpg"
+    _touch(tmp_path, f"in/{name}")
+    assert _plan(tmp_path, "in", ending=".png") == {f"in/{name}": f"{'x' * 251}.png"}
+
+
+def test_links_in_circles_show_no_photo_twice(tmp_path: Path) -> None:
+    _touch(tmp_path, "in/a.png")
+    (tmp_path / "in" / "circle.png").symlink_to("circle.png")
+    (tmp_path / "in" / "again").symlink_to(".")
+    found = _plan(tmp_path, "in/**/*.png")
+    assert sorted(Path(name).name for name in found) == ["a.png", "circle.png"]
+
+
+def test_no_result_takes_the_place_of_another_photo(tmp_path: Path) -> None:
+    _touch(tmp_path, "in/a.jpg", "in/a_x.jpg")
+    places = find_places([str(tmp_path / "in" / name) for name in ("a.jpg", "a_x.jpg")])
+    with pytest.raises(InputError, match=r"in/a_x\.jpg: is one of the photos"):
+        plan(places, tmp_path / "in", naming=Naming(suffix="_x"))

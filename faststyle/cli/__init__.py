@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from faststyle.cli.tables import printable
 from faststyle.errors import FaststyleError
 from faststyle.version import __version__
 
@@ -35,6 +36,8 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status: 0, 1 after an error, 2 for wrong usage."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if sys.stderr is None:  # it was closed, and what is printed to it would go to standard output
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115  (for as long as the process runs)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal may not know every letter
     command = _choose(arguments[:1])
@@ -42,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         name = f"{command}_" if keyword.iskeyword(command) else command
         module = importlib.import_module(f"faststyle.cli.{name}")
         parser = argparse.ArgumentParser(
-            prog=f"faststyle {command}", description=COMMANDS[command].capitalize() + "."
+            prog=f"faststyle {command}",
+            description=f"{COMMANDS[command][:1].upper()}{COMMANDS[command][1:]}.",
         )
         module.configure(parser)
         status: int = module.run(parser.parse_args(arguments[1:]))
@@ -50,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
         return status
     except FaststyleError as error:
-        print(f"faststyle: {error}", file=sys.stderr)
+        print(f"faststyle: {printable(str(error))}", file=sys.stderr)
         return 1
     except MemoryError:
         print("faststyle: not enough memory; take less, or smaller pictures", file=sys.stderr)
@@ -65,7 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
         reason = error.strerror or error
-        print(f"faststyle: {where}{reason}; check the path and its permissions", file=sys.stderr)
+        text = printable(f"{where}{reason}; check the path and its permissions")
+        print(f"faststyle: {text}", file=sys.stderr)
         return 1
 
 

@@ -6,14 +6,15 @@ import csv
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from threading import Thread
 from typing import NamedTuple
 
 from faststyle.cli.studio import Studio
-from faststyle.errors import InputError
+from faststyle.cli.tables import printable
+from faststyle.errors import FaststyleError, InputError
 from faststyle.inputs import Job
 from faststyle.stylize import FileOptions, FileResult, Status, stylize_files
 
@@ -29,7 +30,8 @@ def show_jobs(jobs: Iterable[Job], *, overwrite: bool) -> int:
     """Print what would be written."""
     for source, destination in jobs:
         exists = destination.exists() and not overwrite
-        print(f"{source} -> {destination}{' (exists, skipped)' if exists else ''}")
+        pair = printable(f"{source} -> {destination}")
+        print(f"{pair}{' (exists, skipped)' if exists else ''}")
     return 0
 
 
@@ -93,7 +95,8 @@ def _follow(
     with tqdm(unit="photo", disable=None, smoothing=0.1) as bar:
 
         def count() -> None:
-            bar.total = sum(1 for batch in batches for _ in batch.find_jobs())
+            with suppress(FaststyleError, OSError):  # whoever stylizes them meets it, too
+                bar.total = sum(1 for batch in batches for _ in batch.find_jobs())
 
         # A million files take some time to count, in which the first are done.
         Thread(target=count, daemon=True).start()
@@ -101,9 +104,10 @@ def _follow(
             counts[result.status] += 1
             bar.update()
             if result.error is not None:
-                bar.write(f"faststyle: {result.error}", file=sys.stderr)
+                error = printable(str(result.error))
+                bar.write(f"faststyle: {error}", file=sys.stderr)
                 record(result)
-                failures += [str(result.error)] if len(failures) < LISTED else []
+                failures += [error] if len(failures) < LISTED else []
     return counts, failures
 
 
@@ -127,14 +131,19 @@ def reporting(report: Path | None) -> Iterator[Record]:
         writer.writerow(REPORT_COLUMNS)
 
         def record(result: FileResult) -> None:
-            writer.writerow([*map(str, result.job), str(result.error)])
+            try:
+                writer.writerow([*map(str, result.job), str(result.error)])
+            except OSError as error:
+                raise InputError(
+                    f"{report}: cannot be written ({error.strerror}); write it elsewhere"
+                ) from error
 
         yield record
 
 
 def _may_be_replaced(report: Path) -> bool:
-    """Tell whether there is nothing at a path, or a report of an earlier run."""
-    if not report.exists():
+    """Tell whether a path has no file, as one of a pipe has not, or a report of an earlier run."""
+    if not report.is_file():
         return True
     head = ",".join(REPORT_COLUMNS).encode()
     with open(report, "rb") as file:

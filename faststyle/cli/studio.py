@@ -16,6 +16,9 @@ from faststyle.painter import Painter, Weighted
 from faststyle.session import check_threads
 from faststyle.stylizer import load_file
 
+MOST_WORKERS = 256
+"""Pictures at the same time; each has a thread."""
+
 LEAST_MEMORY = 50_000_000
 """Bytes that there must be for pictures."""
 
@@ -43,8 +46,8 @@ class Machine:
             ControlError: names the option.
         """
         check_threads(self.threads)
-        if self.workers is not None and self.workers < 1:
-            raise ControlError(f"--workers {self.workers}: must be at least 1")
+        if self.workers is not None and not 1 <= self.workers <= MOST_WORKERS:
+            raise ControlError(f"--workers {self.workers}: must be from 1 to {MOST_WORKERS}")
 
 
 @dataclass(frozen=True, kw_only=True)

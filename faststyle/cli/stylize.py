@@ -13,11 +13,12 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from faststyle.cli.batch import Batch, reporting, run_batches, show_jobs
 from faststyle.cli.options import add_device, add_overwrite
 from faststyle.cli.studio import Machine, Studio
+from faststyle.colors import split_alpha
 from faststyle.controls import Controls
 from faststyle.errors import ControlError, ImageError, InputError
 from faststyle.files import PICTURE_FORMATS, refuse_existing
@@ -26,7 +27,7 @@ from faststyle.images import (
     MAX_PIXELS,
     allow_pixels,
     encode,
-    open_colors,
+    open_picture,
     picture_format,
     save_result,
 )
@@ -182,6 +183,8 @@ def run(options: argparse.Namespace) -> int:
             files=files,
             dry_run=options.dry_run,
         )
+    if not options.output:
+        raise InputError("an empty name: name a file or a folder for results")
     places = find_places(options.inputs)
     single = places[0].picture if len(places) == 1 else None
     if single is not None and options.style != ALL:
@@ -211,7 +214,12 @@ def _batches(
 
 
 def _read_mask(path: Path | None, *, max_pixels: int) -> Image.Image | None:
-    return None if path is None else open_colors(path, max_pixels=max_pixels).convert("L")
+    """Read where to paint; what is transparent there is not painted."""
+    if path is None:
+        return None
+    colors, alpha = split_alpha(open_picture(path, max_pixels=max_pixels))
+    mask = colors.convert("L")
+    return mask if alpha is None else ImageChops.multiply(mask, alpha)
 
 
 def _checked_quality(quality: int | None) -> int | None:

@@ -1,4 +1,4 @@
-"""Tables for people: their rows, and names to begin them with."""
+"""What is printed for people: tables, names to begin their rows with, and any text safely."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ def name_files(paths: Iterable[Path]) -> dict[str, Path]:
     """Name each file once, with as many folders as it takes to tell it from the others."""
     files = list(dict.fromkeys(path.absolute() for path in paths))
     return {_name(path, among=files): path for path in files}
+
+
+def printable(text: str) -> str:
+    """Escape what would break a line or steer a terminal, as names of files may hold anything."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape", "surrogatepass").decode()
+        for each in text
+    )
 
 
 def print_table(rows: Sequence[Sequence[str]], *, left: int = 1) -> None:

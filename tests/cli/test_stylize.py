@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import signal
 import subprocess
 import sys
@@ -19,6 +20,11 @@ from faststyle.files import find_pictures
 from faststyle.gallery import style_names
 from faststyle.images import open_picture
 from tests.conftest import Paint, pixels
+
+
+def _broken(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("not a picture")
 
 
 def _stylize(source: Path, output: Path | str, model: Path, *options: str) -> int:
@@ -185,6 +191,23 @@ def test_a_report_takes_no_other_files_place(
     assert "a.jpg: exists, and is no report" in capsys.readouterr().err
 
 
+def test_a_report_may_go_to_a_pipe(tmp_path: Path, model_path: Path) -> None:
+    _broken(tmp_path / "in" / "broken.jpg")
+    os.mkfifo(tmp_path / "pipe")
+    with subprocess.Popen(["cat", str(tmp_path / "pipe")], stdout=subprocess.PIPE) as reader:
+        report = ("--report", str(tmp_path / "pipe"))
+        assert _stylize(tmp_path / "in", tmp_path / "out", model_path, *report) == 1
+        assert b"broken.jpg" in reader.communicate(timeout=60)[0]
+
+
+def test_names_that_would_steer_a_terminal_are_escaped(
+    tmp_path: Path, model_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _broken(tmp_path / "in" / "a\n\x1b[31mred.jpg")
+    assert _stylize(tmp_path / "in", tmp_path / "out", model_path) == 1
+    assert r"a\n\x1b[31mred.jpg: not a picture" in capsys.readouterr().err
+
+
 def test_a_folder_in_the_place_of_a_result_is_a_failure(
     paint: Paint, tmp_path: Path, model_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -244,6 +267,26 @@ def test_standard_input_and_output(
         assert stylized.size == (56, 40)
 
 
+def test_a_closed_standard_error_adds_nothing_to_the_output(paint: Paint, model_path: Path) -> None:
+    command = [sys.executable, "-m", "faststyle", "stylize", str(paint("photo.jpg")), "-o", "-"]
+    command += ["--model", str(model_path)]
+    result = subprocess.run(
+        ["sh", "-c", 'exec "$@" 2>&-', "sh", *command], capture_output=True, check=True
+    )
+    with Image.open(io.BytesIO(result.stdout)) as stylized:
+        assert stylized.size == (56, 40)
+
+
+def test_a_run_of_many_goes_on_without_a_standard_error(
+    paint: Paint, tmp_path: Path, model_path: Path
+) -> None:
+    _folder(paint, "a.jpg", "b.jpg")
+    command = [sys.executable, "-m", "faststyle", "stylize", "in", "-o", "out"]
+    command += ["--model", str(model_path)]
+    subprocess.run(["sh", "-c", 'exec "$@" 2>&-', "sh", *command], cwd=tmp_path, check=True)
+    assert len(list((tmp_path / "out").iterdir())) == 2
+
+
 @pytest.mark.parametrize("closed", ["stdin", "stdout"])
 def test_closed_streams_are_no_traceback(
     paint: Paint, tmp_path: Path, model_path: Path, closed: str
@@ -289,6 +332,21 @@ def test_a_mask_of_16_bits_is_one_of_8(paint: Paint, tmp_path: Path, model_path:
         assert _stylize(paint("photo.png"), result, model_path, *options) == 0
         results.append(pixels(open_picture(result)).astype(int))
     assert np.abs(results[0] - results[1]).max() <= 1
+
+
+def test_what_is_transparent_in_a_mask_is_not_painted(
+    paint: Paint, tmp_path: Path, model_path: Path
+) -> None:
+    photo = paint("photo.png")
+    mask = Image.new("RGBA", (2, 1), "white")
+    mask.putpixel((1, 0), (255, 255, 255, 0))
+    mask.save(tmp_path / "mask.png")
+    options = ("--mask", str(tmp_path / "mask.png"))
+    assert _stylize(photo, tmp_path / "out.png", model_path, *options) == 0
+    changed = np.abs(
+        pixels(open_picture(tmp_path / "out.png")).astype(int) - pixels(open_picture(photo))
+    ).max((0, 2))
+    assert changed[:10].max() > 0 == changed[-10:].max()
 
 
 def test_the_controls_reach_the_result(paint: Paint, tmp_path: Path, model_path: Path) -> None:
@@ -375,7 +433,9 @@ def test_a_photo_that_does_not_fit_is_painted_in_tiles(
         (["--strength", "2"], "--strength 2"),
         (["--memory", "much"], "--memory much"),
         (["--memory", "1MB"], "--memory 1MB: too little"),
+        (["--memory", "9" * 400], "--memory 999"),
         (["--workers", "0"], "--workers 0"),
+        (["--workers", "9" * 20], "--workers 999"),
         (["--threads", "-3", "--workers", "2"], "--threads -3"),
         (["--quality", "0"], "--quality 0"),
         (["--suffix", "a/b"], "--suffix a/b"),
