@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from faststyle.errors import UnknownStyleError
+from faststyle.errors import ModelError, UnknownStyleError
 
 _FOLDER = Path(__file__).parent / "styles"
 
@@ -27,10 +27,15 @@ def resolve(style: str | Path) -> Path:
 
     Raises:
         UnknownStyleError: it is neither a bundled style nor the path of an ``.onnx`` file.
+        ModelError: it is a folder.
     """
     path = Path(style)
-    if str(style) not in _file_names() and (path.suffix.lower() == ".onnx" or path.is_file()):
-        return path
+    if str(style) not in _file_names():
+        if path.is_dir():
+            file = path / "model.onnx"
+            raise ModelError(f"{path}: is a folder; name a file in it, such as {file}")
+        if path.suffix.lower() == ".onnx" or path.is_file():
+            return path
     return style_path(str(style), otherwise="name an .onnx file")
 
 

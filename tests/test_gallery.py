@@ -11,8 +11,8 @@ import pytest
 
 import faststyle
 from faststyle.contract import LARGEST_MEAN
-from faststyle.errors import UnknownStyleError
-from faststyle.gallery import int8_name, style_names, style_path
+from faststyle.errors import ModelError, UnknownStyleError
+from faststyle.gallery import int8_name, resolve, style_names, style_path
 from faststyle.images import open_picture
 from tests.conftest import REPOSITORY
 
@@ -26,6 +26,11 @@ def test_the_bundled_styles() -> None:
     assert {"starry_night", "wave"} <= set(style_names())
     with pytest.raises(UnknownStyleError, match=r"'night'.*starry_night.*--model"):
         style_path("night")
+
+
+def test_a_folder_is_told_from_an_unknown_style(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=f"^{tmp_path}: is a folder; .*{tmp_path}/model.onnx$"):
+        resolve(tmp_path)
 
 
 def test_a_style_that_is_not_bundled_in_int8_is_told_from_an_unknown_one() -> None:

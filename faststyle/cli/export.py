@@ -15,7 +15,7 @@ from faststyle.cli.options import (
     require_training_packages,
     with_stated,
 )
-from faststyle.contract import LARGEST_MEAN, LAYOUTS, ModelCard
+from faststyle.contract import LARGEST_MEAN, LARGEST_SIDE, LAYOUTS, ModelCard
 from faststyle.errors import ConfigError, DataError
 from faststyle.files import find_pictures, refuse_existing
 from faststyle.gallery import resolve
@@ -133,6 +133,8 @@ def _check(options: argparse.Namespace) -> None:
     """
     if not 0 <= options.max_difference < math.inf:
         raise ConfigError("--max-difference must be 0 or more, and finite")
+    if options.size is not None and max(options.size) > LARGEST_SIDE:
+        raise ConfigError(f"--size: sides must be at most {LARGEST_SIDE}; lower them")
     if options.photos is None:
         return
     if options.precision != "int8":

@@ -16,6 +16,8 @@ from faststyle.training.tensors import load_tensors, save_tensors
 FORMAT = 6
 """Version of the checkpoint's layout; a reader refuses any other."""
 
+DAMAGED = "not a faststyle checkpoint, or damaged; name a checkpoint.pt that faststyle train wrote"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
@@ -106,15 +108,23 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror}; check the path") from error
     except ValueError as error:
-        raise CheckpointError(f"{path}: not a faststyle checkpoint, or damaged") from error
-    if content.pop("format", None) != FORMAT:
-        raise CheckpointError(f"{path}: not a checkpoint of this version of faststyle")
+        raise CheckpointError(f"{path}: {DAMAGED}") from error
+    written = content.pop("format", None)
+    if written is None:
+        raise CheckpointError(
+            f"{path}: not a faststyle checkpoint; faststyle import takes those of pytorch/examples"
+        )
+    if written != FORMAT:
+        raise CheckpointError(
+            f"{path}: of another version of faststyle; take the model.onnx beside it, or the "
+            "version that wrote it"
+        )
     try:
         config = TrainingConfig.from_dict(content.pop("config"))
         plan = Plan(**content.pop("plan"))
         checkpoint = Checkpoint(config=config, plan=plan, **content)
     except (ConfigError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path}: not a faststyle checkpoint, or damaged") from error
+        raise CheckpointError(f"{path}: {DAMAGED}") from error
     if not all(isinstance(getattr(checkpoint, name), kind) for name, kind in _TYPES.items()):
-        raise CheckpointError(f"{path}: not a faststyle checkpoint, or damaged")
+        raise CheckpointError(f"{path}: {DAMAGED}")
     return checkpoint

@@ -17,6 +17,7 @@ from PIL import ImageOps
 
 from faststyle.contract import (
     CONTEXT,
+    CONTRACT_VERSION,
     INPUT,
     LARGEST_MEAN,
     NCHW_FLOAT,
@@ -100,9 +101,14 @@ def export_model(
 
     Raises:
         ExportError: the file cannot be written, or does not reproduce the network, or that has
-            weights that are no numbers.
+            weights that are no numbers or takes no context.
         DataError: int8 has too few photos.
     """
+    if form.context_input and not network.takes_context:
+        raise ExportError(
+            f"{path}: not written, as tiles cannot share what {network.shape} measures; leave out "
+            "--context-input, or export a network of the preset fast or quality"
+        )
     if not finite(network):
         raise ExportError(
             f"{path}: not written, as a weight of the network is NaN or infinite; "
@@ -125,7 +131,7 @@ def export_model(
             f"{path}: onnxruntime differs from torch by {difference.largest:g}/255, "
             f"more than {LARGEST}/255; nothing was written"
         )
-    if difference.worst_mean > largest_mean:
+    if precision != "fp32" and difference.worst_mean > largest_mean:
         raise ExportError(
             f"{path}: in {precision}, one picture differs by {difference.worst_mean:.2f}/255 on "
             f"average, more than {largest_mean:g}/255; nothing was written; export it as fp32, or "
@@ -142,6 +148,7 @@ def export_model(
         precision=precision,
         context=context,
         difference=stated,
+        contract_version=CONTRACT_VERSION,
     )
     onnx.helper.set_model_props(model, card.to_metadata())
     try:

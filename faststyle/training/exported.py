@@ -6,8 +6,8 @@ from pathlib import Path
 
 import onnx
 
-from faststyle.contract import ModelCard
-from faststyle.errors import CheckpointError, ConfigError
+from faststyle.contract import ModelCard, check_version
+from faststyle.errors import CheckpointError, ConfigError, ModelError
 from faststyle.training.graph import read_weights
 from faststyle.training.network import TransformerNetwork, build_network
 from faststyle.version import __version__
@@ -50,7 +50,8 @@ def read_model(path: Path) -> tuple[ModelCard, onnx.ModelProto]:
     """Read a model file and what it says of itself.
 
     Raises:
-        CheckpointError: the file cannot be read, or is not a faststyle model.
+        CheckpointError: the file cannot be read, is not a faststyle model, or is one of a newer
+            contract.
     """
     try:
         model = onnx.load(path)
@@ -58,5 +59,12 @@ def read_model(path: Path) -> tuple[ModelCard, onnx.ModelProto]:
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror}; check the path") from error
     except Exception as error:  # protobuf's readers raise all sorts on files of other kinds
-        raise CheckpointError(f"{path}: not a faststyle model, or damaged") from error
+        raise CheckpointError(
+            f"{path}: not a faststyle model, or damaged; pass a checkpoint.pt or a model.onnx that "
+            "faststyle wrote"
+        ) from error
+    try:
+        check_version(card, path=path)
+    except ModelError as error:
+        raise CheckpointError(str(error)) from error
     return card, model

@@ -13,7 +13,14 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from faststyle.errors import CheckpointError
-from faststyle.training.network import OUTPUT_UNITS, TransformerNetwork, build_network
+from faststyle.training.checkpoint import FORMAT
+from faststyle.training.network import (
+    MOST_WIDTH,
+    OUTPUT_UNITS,
+    TransformerNetwork,
+    build_network,
+    finite,
+)
 from faststyle.training.tensors import load_tensors
 
 WHITE = 255.0
@@ -46,25 +53,39 @@ def read_checkpoint(path: Path) -> TransformerNetwork:
         divide by 4; others theirs gives another size.
 
     Raises:
-        CheckpointError: the file cannot be read, or is of another network.
+        CheckpointError: the file cannot be read, is of another network, or has weights that are no
+            numbers.
     """
+    if path.suffix.lower() == ".onnx":
+        raise CheckpointError(
+            f"{path}: is an ONNX file, which needs no import; faststyle export gives one of ours "
+            "other forms"
+        )
     try:
         content = load_tensors(path)
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror}; check the path") from error
     except ValueError as error:
         raise CheckpointError(
-            f"{path}: no state dict that can be read without running what it says, or damaged"
+            f"{path}: no state dict that can be read without running what it says, or damaged; "
+            "save the network's state_dict() alone"
         ) from error
+    if content.get("format") == FORMAT:
+        raise CheckpointError(f"{path}: is a checkpoint of faststyle; use faststyle export")
     weights = _weights(content)
     try:
-        network = build_network(preset="johnson", width=len(weights[f"{FIRST}.weight"]))
+        width = len(weights[f"{FIRST}.weight"])
+        if not 1 <= width <= MOST_WIDTH:
+            raise ValueError(f"it is {width} channels wide")
+        network = build_network(preset="johnson", width=width)
         network.load_state_dict(_converted(weights, network))
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{path}: not a checkpoint of pytorch/examples' fast_neural_style, of any width "
             f"({str(error).strip().splitlines()[-1].strip()})"
         ) from error
+    if not finite(network):
+        raise CheckpointError(f"{path}: a weight is NaN or infinite; import an older checkpoint")
     return network
 
 

@@ -29,6 +29,9 @@ Adam could move every pixel by half of it. pytorch/examples has 255 units, which
 SAMPLE_STEP = 2
 """Every how many positions are measured, down and across."""
 
+MOST_WIDTH = 1024
+"""Largest width a network is built with; what a damaged file says may be anything."""
+
 Normalize = Callable[[SampledNorm, Tensor], Tensor]
 
 
@@ -301,13 +304,13 @@ def choose_width(*, preset: str, width: int | None) -> int:
     """Return the width a network is built with: the preset's own where None is asked for.
 
     Raises:
-        ConfigError: no preset has that name, or the width is below 1.
+        ConfigError: no preset has that name, or the width is below 1 or above `MOST_WIDTH`.
     """
     if preset not in PRESETS:
         raise ConfigError(f"no preset is called {preset!r}: choose from {', '.join(PRESETS)}")
     width = PRESETS[preset].width if width is None else width
-    if width < 1:
-        raise ConfigError(f"--width {width}: the width must be at least 1")
+    if not 1 <= width <= MOST_WIDTH:
+        raise ConfigError(f"--width {width}: the width must be from 1 to {MOST_WIDTH}")
     return width
 
 
@@ -315,7 +318,7 @@ def build_network(*, preset: str, width: int | None = None) -> TransformerNetwor
     """Build a network with random weights from torch's global generator, for evaluation.
 
     Raises:
-        ConfigError: no preset has that name, or the width is below 1.
+        ConfigError: no preset has that name, or the width is below 1 or above `MOST_WIDTH`.
     """
     width = choose_width(preset=preset, width=width)
     return PRESETS[preset].build(width).eval()

@@ -137,7 +137,7 @@ def test_a_model_is_replaced_only_on_request(
         (["--max-difference", "nan"], "--max-difference must be 0 or more"),
         (["--max-difference", "-1"], "--max-difference must be 0 or more"),
         (["--max-difference", "inf"], "--max-difference must be 0 or more"),
-        (["--size", "99999x99999"], "not enough memory; lower --size"),
+        (["--size", "64x99999"], "--size: sides must be at most 8192; lower them"),
     ],
 )
 def test_options_that_cannot_be_are_one_line(
@@ -164,6 +164,7 @@ def test_a_size_that_is_none(size: str, capsys: pytest.CaptureFixture[str]) -> N
     [
         ("text.pt", "text.pt: not a faststyle checkpoint"),
         ("text.onnx", "text.onnx: not a faststyle model"),
+        ("", "is a folder; name a file in it, such as"),
         ("missing.onnx", "missing.onnx: No such file"),
         ("missing.pt", "missing.pt: No such file"),
         ("nonesuch", "no bundled style is called"),

@@ -10,6 +10,7 @@ from torch import nn
 
 from faststyle.errors import CheckpointError
 from faststyle.training.checkpoint import (
+    FORMAT,
     Checkpoint,
     load_checkpoint,
     load_network,
@@ -56,11 +57,20 @@ def test_what_is_no_checkpoint_is_named(tmp_path: Path, content: bytes | None) -
 
 
 def test_other_files_of_tensors_are_refused(vgg_weights: Path, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="not a checkpoint"):
+    with pytest.raises(CheckpointError, match="not a faststyle checkpoint; faststyle import takes"):
         load_checkpoint(vgg_weights)
     path = tmp_path / "list.pt"
     torch.save([1, 2], path)
     with pytest.raises(CheckpointError, match="not a faststyle checkpoint"):
+        load_checkpoint(path)
+
+
+def test_a_checkpoint_of_another_version_is_named(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(checkpoint, path)
+    torch.save({**torch.load(path), "format": FORMAT - 1}, path)
+    message = f"^{path}: of another version of faststyle; take the model.onnx beside it"
+    with pytest.raises(CheckpointError, match=message):
         load_checkpoint(path)
 
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from faststyle.contract import ModelCard
+from faststyle.contract import CONTRACT_VERSION, ModelCard
 from faststyle.errors import ExportError
 from faststyle.training.ends import Form
 from faststyle.training.export import (
@@ -88,9 +88,30 @@ def test_a_context_input_is_stated(tmp_path: Path) -> None:
 
 def test_a_network_without_a_context_states_none(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
-    _export(vivid_network(preset="johnson"), path, form=Form(context_input=True))
-    assert len(_session(path).get_inputs()) == 1
+    network = vivid_network(preset="johnson")
+    with pytest.raises(ExportError, match="share what johnson width 4 measures; leave out --cont"):
+        _export(network, path, form=Form(context_input=True))
+    assert not path.exists()
+    _export(network, path)
     assert (_card(path).normalization, _card(path).context) == ("instance", "")
+
+
+def test_files_follow_the_contract_of_this_version(
+    network: TransformerNetwork, tmp_path: Path
+) -> None:
+    """Whatever their source followed."""
+    old = replace(make_card(network), contract_version=CONTRACT_VERSION - 1)
+    export_model(network, tmp_path / "model.onnx", card=old)
+    assert _card(tmp_path / "model.onnx").contract_version == CONTRACT_VERSION
+
+
+def test_fp32_may_differ_whatever_is_said_of_the_others(
+    network: TransformerNetwork, tmp_path: Path
+) -> None:
+    card, path = make_card(network), tmp_path / "model.onnx"
+    assert export_model(network, path, card=card, largest_mean=0).worst_mean > 0
+    with pytest.raises(ExportError, match=r"in fp16, one picture differs by .* more than 0/255"):
+        export_model(network, path, card=card, precision="fp16", largest_mean=0)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])

@@ -7,6 +7,7 @@ import pytest
 import torch
 from onnx import helper
 
+from faststyle.contract import CONTRACT_VERSION
 from faststyle.errors import CheckpointError
 from faststyle.training.export import export_model
 from faststyle.training.exported import read_exported, read_model
@@ -69,7 +70,9 @@ def test_a_network_read_back_is_exported_as_before(exported: Path, tmp_path: Pat
         ({"preset": "jonson width 4"}, "do not fit jonson width 4 .*no preset is called 'jonson'"),
         ({"preset": ""}, "do not fit any preset"),
         ({"preset": "fast width some"}, "do not fit fast width some"),
-        ({"halo": "wide"}, "not a faststyle model, or damaged"),
+        ({"preset": f"fast width {10**21}"}, "do not fit fast width 10+ .*must be from 1 to"),
+        ({"halo": "wide"}, "not a faststyle model, or damaged; pass a checkpoint"),
+        ({"contract_version": str(CONTRACT_VERSION + 1)}, "follows contract 3.*update faststyle$"),
     ],
 )
 def test_what_cannot_be_read_back_is_named(

@@ -13,6 +13,7 @@ import torch
 import faststyle
 from faststyle.cli import main
 from faststyle.errors import CheckpointError
+from faststyle.training.checkpoint import FORMAT
 from faststyle.training.imported import read_checkpoint
 from tests.conftest import blotches
 from tests.theirs import theirs
@@ -107,6 +108,19 @@ class _Evil:
             {**theirs(2).state_dict(), "in2.weight": torch.zeros(5)},
             r"any width \(size mismatch .*\[5\]",
         ),
+        (
+            {**theirs(2).state_dict(), "conv1.conv2d.weight": torch.zeros(0, 3, 9, 9)},
+            r"any width \(it is 0 channels wide\)",
+        ),
+        (
+            {"conv1.conv2d.weight": torch.zeros(1, 1, 1, 1).expand(10**6, 3, 9, 9)},
+            r"any width \(it is 1000000 channels wide\)",
+        ),
+        (
+            {**theirs(2).state_dict(), "in1.weight": torch.full((2,), float("nan"))},
+            "a weight is NaN or infinite; import an older checkpoint",
+        ),
+        ({"format": FORMAT, "config": {}}, "is a checkpoint of faststyle; use faststyle export"),
     ],
 )
 def test_other_files_are_refused_in_one_line(
@@ -128,3 +142,5 @@ def test_a_missing_file_and_one_of_another_kind(tmp_path: Path) -> None:
     (tmp_path / "text.pth").write_text("hello")
     with pytest.raises(CheckpointError, match=r"text\.pth: no state dict"):
         read_checkpoint(tmp_path / "text.pth")
+    with pytest.raises(CheckpointError, match=r"mine\.ONNX: is an ONNX file, .* faststyle export"):
+        read_checkpoint(tmp_path / "mine.ONNX")

@@ -208,6 +208,8 @@ def test_build_network_names_the_presets_it_has() -> None:
         build_network(preset="jonson", width=8)
     with pytest.raises(ConfigError, match="--width 0"):
         build_network(preset="johnson", width=0)
+    with pytest.raises(ConfigError, match="--width 4000000: the width must be from 1 to"):
+        build_network(preset="fast", width=4_000_000)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
