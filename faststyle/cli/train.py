@@ -156,17 +156,33 @@ def _resumed(checkpoint: Checkpoint, given: dict[str, Any]) -> Checkpoint:
         automatic = key in DECIDED and value == getattr(TrainingConfig, key)
         if key in (*CHANGEABLE, *REPLANNED) or automatic or value == old:
             continue
+        if key == "minutes":
+            raise ConfigError(
+                f"--minutes {shown(value)}: the run has counted {plan.steps} steps since it was "
+                "started; give --steps to change them"
+            )
         raise ConfigError(
-            f"{flag(key)} {shown(value)}: the run was started with {shown(old)}; "
+            f"{_written(key, value)}: the run was started {_started(old)}; "
             "leave the option out, or start another run with --out"
         )
+    validations = checkpoint.validations
     if "steps" in given and plan.cooling_from is not None:
         plan = replace(plan, cooling_from=None, learning_rate=config.learning_rate)
+        validations = []  # or it would be as flat as it was
     plan = replace(plan, **{key: given[key] for key in REPLANNED if key in given})
     if plan.steps < checkpoint.step:
         raise ConfigError(f"--steps {plan.steps}: the run is at step {checkpoint.step} already")
     config = replace(config, **{key: given[key] for key in CHANGEABLE if key in given})
-    return replace(checkpoint, config=config, plan=plan)
+    return replace(checkpoint, config=config, plan=plan, validations=validations)
+
+
+def _written(key: str, value: object) -> str:
+    """Write an option as it is given."""
+    return flag(key) if value is True else f"{flag(key)} {shown(value)}"
+
+
+def _started(old: object) -> str:
+    return "without it" if old is None or old is False else f"with {shown(old)}"
 
 
 def _print_result(result: RunResult, *, out: Path) -> None:

@@ -134,8 +134,7 @@ def train(
             lowest = resume.lowest if resume is not None else math.inf
             meter = Meter(processes, lowest=lowest)
             run = _Run(trainer, record, meter, setting, on_progress, notice, should_stop)
-            if resume is None:
-                run.save()
+            run.save()  # what a resumed run was given anew, too
             while not run.advance():
                 pass
             if record is not None:

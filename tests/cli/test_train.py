@@ -142,6 +142,31 @@ def test_a_resumed_run_keeps_its_settings(
     assert main([*arguments, "--steps", "1"]) == 0
     assert main([*arguments, "--resume", "--style-weight", "3"]) == 1
     assert "--style-weight 3.0: the run was started with 10.0" in _last_line(capsys)
+    assert main([*arguments, "--resume", "--stop-when-flat"]) == 1
+    assert "--stop-when-flat: the run was started without it; leave" in _last_line(capsys)
+    assert main([*arguments, "--resume", "--minutes", "3"]) == 1
+    assert "has counted 1 steps since it was started; give --steps" in _last_line(capsys)
+
+
+def test_a_finished_run_is_given_another_name(arguments: list[str], tmp_path: Path) -> None:
+    assert main([*arguments, "--steps", "1"]) == 0
+    assert main([*arguments, "--resume", "--name", "Bars", "--license", "CC0"]) == 0
+    for model in (tmp_path / "run" / "model.onnx", tmp_path / "again.onnx"):
+        card = faststyle.load(model).card
+        assert (card.style, card.license) == ("Bars", "CC0")
+        again = ["export", str(tmp_path / "run" / "checkpoint.pt"), "--overwrite", "-o"]
+        assert main([*again, str(tmp_path / "again.onnx")]) == 0
+
+
+def test_a_run_that_ended_flat_goes_on_for_more_steps(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flat = [*arguments, "--stop-when-flat", "--learning-rate", "1e-9", "--preview-every", "1"]
+    assert main([*flat, "--steps", "30"]) == 0
+    assert load_checkpoint(tmp_path / "run" / "checkpoint.pt").step == 6
+    assert main([*flat, "--resume", "--steps", "40", "--learning-rate", "2e-3"]) == 0
+    assert "flat at step 7:" not in capsys.readouterr().err
+    assert load_checkpoint(tmp_path / "run" / "checkpoint.pt").step > 10
 
 
 @pytest.mark.parametrize(
