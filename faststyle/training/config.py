@@ -6,7 +6,7 @@ Imports no torch, so that the command line can show the defaults without it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -104,8 +104,8 @@ class TrainingConfig:
         Raises:
             ConfigError: names the option.
         """
-        _require(bool(self.content_layers), "--content-layers names no layer")
-        _require(bool(self.style_layers), "--style-layers names no layer")
+        require_layers(self.content_layers, option="content_layers")
+        require_layers(self.style_layers, option="style_layers")
         _require(
             len(self.layer_weights) == len(self.style_layers),
             f"--style-layer-weights has {len(self.layer_weights)} numbers "
@@ -118,6 +118,12 @@ class TrainingConfig:
         for option in ("content_weight", "style_weight", "total_variation_weight", "grid_weight"):
             weight = getattr(self, option)
             _require(weight is None or 0 <= weight < math.inf, f"{flag(option)} must be 0 or more")
+        _require(
+            self.style_weight != 0
+            or self.content_weight + self.total_variation_weight + self.grid_weight > 0,
+            "the weights of all losses are 0, so there is nothing to learn; "
+            "give --style-weight or --content-weight above 0",
+        )
         low, high = DIAL
         for option in ("intensity", "stroke_size"):
             dial = getattr(self, option)
@@ -250,6 +256,20 @@ class RunOptions:
 def flag(option: str) -> str:
     """Name the command line's option for a setting."""
     return "--" + option.replace("_", "-")
+
+
+def require_layers(layers: Sequence[str], *, option: str) -> None:
+    """Refuse layers of a loss if there are none, or one is named twice.
+
+    Raises:
+        ConfigError: names the option.
+    """
+    _require(bool(layers), f"{flag(option)} names no layer")
+    for layer in layers:
+        _require(
+            layers.count(layer) == 1,
+            f"{flag(option)} names {layer} more than once; name it once, with a weight of its own",
+        )
 
 
 def _require(condition: bool, message: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from faststyle.errors import ConfigError
-from faststyle.training.config import DEVICES, SMALLEST_CROP, flag
+from faststyle.training.config import DEVICES, SMALLEST_CROP, flag, require_layers
 from faststyle.training.conventions import LossConvention, find_convention
 
 OPTIMIZERS = ("lbfgs", "adam")
@@ -64,7 +64,7 @@ class SynthesisConfig:
         find_convention(self.convention)
         for option, known in (("optimizer", OPTIMIZERS), ("pooling", POOLINGS)):
             _require_one_of(getattr(self, option), known, option=option)
-        _require(bool(self.chosen_style_layers), "--style-layers names no layer")
+        require_layers(self.chosen_style_layers, option="style_layers")
         weights = self.layer_weights
         _require(
             len(weights) == len(self.chosen_style_layers),
@@ -144,7 +144,7 @@ class OptimizationConfig(SynthesisConfig):
             ConfigError: names the option.
         """
         super().__post_init__()
-        _require(bool(self.chosen_content_layers), "--content-layers names no layer")
+        require_layers(self.chosen_content_layers, option="content_layers")
         _require_one_of(self.init, STARTS, option="init")
         for option in ("content_weight", "style_weight"):
             _require_weight(getattr(self, option), option=option)

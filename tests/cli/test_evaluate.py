@@ -178,6 +178,7 @@ def _one_line(capsys: pytest.CaptureFixture[str]) -> str:
         (["--loss-network", "vgg11"], "no loss network is called 'vgg11'"),
         (["--style-layers", "relu9_1"], "vgg19 has no layer 'relu9_1'"),
         (["--style-layers", ","], "--style-layers names no layer"),
+        (["--content-layers", "relu1_1,relu1_1"], "--content-layers names relu1_1 more than once"),
         (["--stroke-size", "11"], "--stroke-size goes from 1 to 10"),
         (["--style-weight", "-1"], "--style-weight must be 0 or more"),
         (["--size", "8"], "--size must be at least 64"),

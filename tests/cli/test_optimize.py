@@ -174,6 +174,8 @@ def test_files_beside_a_result_are_kept_unless_asked(
         (["--style-layer-weights", "1,2"], "--style-layer-weights has 2 numbers for 5"),
         (["--style-layers", "relu9_1"], "vgg19 has no layer 'relu9_1'"),
         (["--content-layers", ","], "--content-layers names no layer"),
+        (["--content-layers", "relu1_1,relu1_1"], "--content-layers names relu1_1 more than once"),
+        (["--style-layers", "relu2_1,relu2_1"], "--style-layers names relu2_1 more than once"),
         (["--learning-rate", "0"], "--learning-rate must be above 0"),
         (["--loss-network", "lite"], "--vgg-weights needs --loss-network vgg16 or vgg19"),
         (["--device", "abacus"], "--device must be one of"),

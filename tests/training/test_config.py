@@ -26,6 +26,17 @@ def test_configuration_survives_json() -> None:
         ({"style_layer_weights": (-1.0, 1, 1, 1, 1)}, "--style-layer-weights"),
         ({"content_layers": ()}, "--content-layers"),
         ({"style_layers": ()}, "--style-layers"),
+        (
+            {"style_layers": ("relu1_1", "relu2_1", "relu1_1")},
+            "--style-layers names relu1_1 more than once",
+        ),
+        ({"content_layers": ("relu3_2",) * 2}, "--content-layers names relu3_2 more than once"),
+        (
+            dict.fromkeys(
+                ("content_weight", "style_weight", "total_variation_weight", "grid_weight"), 0.0
+            ),
+            "the weights of all losses are 0",
+        ),
         ({"content_weight": -1}, "--content-weight"),
         ({"style_weight": float("nan")}, "--style-weight"),
         ({"crop_size": 32}, "--crop-size must be at least 64"),
@@ -48,6 +59,15 @@ def test_configuration_survives_json() -> None:
 def test_values_that_make_no_sense_name_their_option(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         _config(**changes)
+
+
+@pytest.mark.parametrize(
+    "name", ["content_weight", "style_weight", "total_variation_weight", "grid_weight"]
+)
+def test_one_loss_is_enough(name: str) -> None:
+    weights = dict.fromkeys(("content_weight", "total_variation_weight", "grid_weight"), 0.0)
+    assert _config(**{**weights, "style_weight": 0.0, name: 1.0})
+    assert _config(**weights)  # with a style weight that is calibrated
 
 
 @pytest.mark.parametrize(
