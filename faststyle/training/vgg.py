@@ -218,6 +218,8 @@ def _convolution(
             f"{key} has shape {tuple(weight.shape)} where {name} needs "
             f"(channels, {channels_in}, 3, 3); use weights of this VGG in torchvision's layout"
         )
+    if not (weight.isfinite().all() and bias.isfinite().all()):
+        raise WeightsError(f"{key} holds numbers that are NaN or infinite; fetch the file again")
     convolution = nn.Conv2d(channels_in, channels_out, 3, padding=1, padding_mode=padding)
     convolution.load_state_dict({"weight": weight, "bias": bias})
     return convolution

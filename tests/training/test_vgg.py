@@ -77,6 +77,20 @@ def test_weights_of_another_shape_are_refused(vgg_weights: Path, tmp_path: Path)
         load_vgg(loss_network="vgg19", layers=["relu1_2"], weights=path)
 
 
+@pytest.mark.parametrize("part", ["weight", "bias"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(
+    value: float, part: str, vgg_weights: Path, tmp_path: Path
+) -> None:
+    state = torch.load(vgg_weights, weights_only=True)
+    state[f"features.2.{part}"][0] = value
+    path = tmp_path / "odd.pth"
+    torch.save(state, path)
+    load_vgg(loss_network="vgg19", layers=["relu1_1"], weights=path)
+    with pytest.raises(WeightsError, match=r"odd\.pth: features\.2 holds numbers that are NaN"):
+        load_vgg(loss_network="vgg19", layers=["relu1_2"], weights=path)
+
+
 class _Trap:
     def __reduce__(self) -> tuple[object, ...]:
         return (Path.touch, (Path("trapped"),))
