@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -12,6 +13,7 @@ from torch import Tensor
 from faststyle.errors import DataError
 from faststyle.files import is_picture
 from faststyle.images import open_colors
+from faststyle.training.config import SMALLEST_CROP
 from faststyle.training.data import open_style
 from faststyle.training.device import choose_device, enough_memory
 from faststyle.training.image_optimizer import Objective
@@ -148,6 +150,12 @@ def _sizes(content: Image.Image, config: OptimizationConfig) -> tuple[Size, ...]
     try:
         return coarse_to_fine(final, scales=config.scales)
     except DataError as error:
+        if min(content.size) >= SMALLEST_CROP:
+            least = math.ceil(SMALLEST_CROP * max(content.size) / min(content.size))
+            raise DataError(
+                f"{config.content}: --max-side {config.max_side} leaves {final.width}×"
+                f"{final.height} pixels, too few to compare pictures by; give at least {least}"
+            ) from error
         raise DataError(f"{config.content}: {error}") from error
 
 

@@ -213,6 +213,17 @@ def test_pairs_of_a_folder(paint: Paint) -> None:
         find_pairs(folder)
 
 
+def test_a_longer_side_that_makes_a_photo_too_small_is_named(
+    small: OptimizationConfig, paint: Paint, tmp_path: Path
+) -> None:
+    strip = replace(small, content=str(paint("strip.png", height=70, width=105)), steps=1)
+    with pytest.raises(
+        DataError, match=r"strip\.png: --max-side 95 leaves 95×63 pixels, .* at least 96$"
+    ):
+        optimize(replace(strip, max_side=95), out=tmp_path / "out.png", options=OPTIONS)
+    assert optimize(replace(strip, max_side=96), out=tmp_path / "out.png", options=OPTIONS).finished
+
+
 def test_what_cannot_be_is_said_before_any_step(small: OptimizationConfig, tmp_path: Path) -> None:
     out = tmp_path / "out.png"
     with pytest.raises(ImageError, match=r"none\.jpg"):
