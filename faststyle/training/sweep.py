@@ -172,14 +172,21 @@ def _name(cell: TrainingConfig) -> str:
 def _read_cell(out: Path, cell: TrainingConfig) -> Cell:
     assert cell.intensity is not None
     folder = out / _name(cell)
-    with open(folder / VALIDATION, newline="") as file:
-        *_, last = csv.DictReader(file)
+    path = folder / VALIDATION
+    try:
+        with open(path, newline="") as file:
+            *_, last = csv.DictReader(file)
+        losses = {name: float(last[name]) for name in LOSSES}
+    except (OSError, csv.Error, ValueError, KeyError, TypeError) as error:
+        raise TrainingError(
+            f"{path}: missing or damaged; delete {folder} and repeat the sweep"
+        ) from error
     return Cell(
         intensity=cell.intensity,
         stroke_size=cell.stroke_size,
         folder=folder,
         style_weight=load_checkpoint(folder / CHECKPOINT).plan.style_weight,
-        losses={name: float(last[name]) for name in LOSSES},
+        losses=losses,
     )
 
 

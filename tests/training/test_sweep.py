@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from faststyle.errors import ConfigError
+from faststyle.errors import ConfigError, TrainingError
 from faststyle.training.checkpoint import load_checkpoint
 from faststyle.training.config import RunOptions, TrainingConfig
 from faststyle.training.meter import Progress
@@ -67,6 +67,20 @@ def test_a_stopped_sweep_goes_on_where_it_was(grid_config: TrainingConfig, tmp_p
     assert len(cells or []) == 4
     assert len(names) == 5
     assert steps == 12 - 7
+
+
+@pytest.mark.parametrize("damaged", ["", "step,total\n3", "step,content\n3,many\n", "\0\n\0\n"])
+def test_a_damaged_log_of_a_cell_is_named(
+    damaged: str, grid_config: TrainingConfig, tmp_path: Path
+) -> None:
+    cells, _, _ = _sweep(grid_config, tmp_path)
+    assert cells is not None
+    (cells[1].folder / "validation.csv").write_text(damaged)
+    message = (
+        r"^[^\n]*stroke_2\.5/validation\.csv: missing or damaged; delete [^\n]*stroke_2\.5 and"
+    )
+    with pytest.raises(TrainingError, match=message):
+        _sweep(grid_config, tmp_path)
 
 
 def test_a_sweep_is_not_continued_with_other_settings(
