@@ -14,8 +14,7 @@ from typing import NamedTuple
 from faststyle.counting import read_contents
 from faststyle.errors import ConfigError, FaststyleError, ModelError
 from faststyle.files import whole_file
-from faststyle.port import read_input
-from faststyle.session import open_model
+from faststyle.stylizer import load_file
 from faststyle.timing import Case, Cost, Size, TimedProcess
 
 SIZES = (Size(512, 512), Size(1280, 720), Size(1920, 1080))
@@ -80,6 +79,8 @@ class Benchmark:
     """Why models, or some of their sizes, are left out."""
     threads: int | None
     """CPU threads; None is one for each core."""
+    interrupted: bool = False
+    """Whether it was stopped by Ctrl-C after the first size; what is there is whole."""
 
 
 class _Runs(NamedTuple):
@@ -113,7 +114,8 @@ def benchmark(
 
     In every round each model computes one picture, in an order that changes from round to
     round, so that whatever else the machine does meets all of them. All models are in memory
-    together, at one size at a time. A model that fails is left out, and the others go on.
+    together, at one size at a time. A model that fails is left out, and the others go on. Ctrl-C
+    ends it with the sizes that are done.
 
     Args:
         models: ONNX files, ours or anybody's that repaint a picture, by name; each is
@@ -127,6 +129,7 @@ def benchmark(
     Raises:
         ConfigError: there are no rounds or no sizes, or one without pixels.
         DeviceError: the device or the number of threads cannot be used here.
+        KeyboardInterrupt: it was stopped before the first size was done.
     """
     if rounds < 1:
         raise ConfigError("--rounds must be at least 1")
@@ -143,13 +146,19 @@ def benchmark(
         on_progress(Progress(size, done, steps))
 
     measurements: list[Measurement] = []
-    for size, meeting in meetings.items():
-        runs, failed = _run_side_by_side(
-            meeting, size=size, threads=threads, rounds=rounds, on_step=step
-        )
-        measurements += _compare(runs, size=size, first=known[0])
-        failures += failed
-    return Benchmark(tuple(known), tuple(measurements), tuple(failures), threads)
+    interrupted = False
+    try:
+        for size, meeting in meetings.items():
+            runs, failed = _run_side_by_side(
+                meeting, size=size, threads=threads, rounds=rounds, on_step=step
+            )
+            measurements += _compare(runs, size=size, first=known[0])
+            failures += failed
+    except KeyboardInterrupt:
+        if not measurements:
+            raise
+        interrupted = True
+    return Benchmark(tuple(known), tuple(measurements), tuple(failures), threads, interrupted)
 
 
 def order_of_turns(models: Sequence[Model], *, index: int) -> list[Model]:
@@ -206,12 +215,16 @@ def _read_models(
     failures: list[FaststyleError] = []
     for name, path in paths.items():
         try:
-            opened = open_model(path, device=device, threads=threads)
-            taken = read_input(opened, path=path)
+            stylizer = load_file(path, device=device, threads=threads)
             contents = read_contents(path)
         except ModelError as error:
             failures.append(error)
+        except OSError as error:
+            failures.append(ModelError(f"{path}: {error.strerror}; check the path"))
+        except MemoryError:
+            failures.append(ModelError(f"{path}: not enough memory to open it; leave it out"))
         else:
+            taken = stylizer.port.taken
             models.append(
                 Model(
                     name=name,
@@ -220,7 +233,7 @@ def _read_models(
                     parameters=contents.parameters,
                     width=taken.width,
                     height=taken.height,
-                    device=opened.device,
+                    device=stylizer.device,
                 )
             )
     return models, failures
@@ -250,7 +263,14 @@ def _run_side_by_side(
     with ExitStack() as stack:
         processes: dict[Model, TimedProcess] = {}
         for model in models:
-            case = Case(model.path, size, device=model.device, threads=threads, rounds=rounds)
+            case = Case(
+                model.path,
+                size,
+                device=model.device,
+                threads=threads,
+                rounds=rounds,
+                only_size=None not in (model.width, model.height),
+            )
             with _collect(failures):
                 processes[model] = stack.enter_context(TimedProcess(case))
             on_step(size)

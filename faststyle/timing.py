@@ -34,6 +34,9 @@ PATIENCE = 10
 """Seconds that a process may take to end after its work."""
 
 
+ANOTHER_MODEL = "it takes no other size; export it for a smaller one"
+
+
 class Size(NamedTuple):
     """Sides of a picture in pixels."""
 
@@ -57,6 +60,8 @@ class Case:
     """CPU threads; None is one for each core."""
     rounds: int
     """How often the model is run for its time."""
+    only_size: bool = False
+    """Whether the model takes no other size."""
 
 
 class Cost(NamedTuple):
@@ -152,7 +157,7 @@ class TimedProcess:
         return ModelError(
             f"{self._case.path}: its process ended at {self._case.size} "
             f"(exit status {self._process.exitcode}), probably for want of memory; "
-            "choose smaller --sizes"
+            + (ANOTHER_MODEL if self._case.only_size else "choose smaller --sizes")
         )
 
 
@@ -205,10 +210,11 @@ def _serve(pipe: Connection, case: Case) -> None:
     except FaststyleError as error:
         pipe.send(error)
     except FAILURES:
+        remedy = "choose --sizes that are smaller, or whose sides divide by 8"
         pipe.send(
             ModelError(
-                f"{case.path}: could not compute a picture of {case.size} pixels; choose "
-                "--sizes that are smaller, or whose sides divide by 8"
+                f"{case.path}: could not compute a picture of {case.size} pixels; "
+                + (ANOTHER_MODEL if case.only_size else remedy)
             )
         )
 

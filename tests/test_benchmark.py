@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from onnx import helper
 
@@ -17,6 +18,7 @@ from faststyle.benchmark import (
     order_of_turns,
     write_csv,
 )
+from faststyle.counting import Contents
 from faststyle.errors import ConfigError, DeviceError
 from faststyle.gallery import style_path
 from faststyle.timing import Cost, Size
@@ -49,11 +51,9 @@ def _fixed(build: Build) -> Path:
 
 
 def _fussy(build: Build) -> Path:
-    """A network that says that it takes any size, and takes `WIDE` only."""
+    """A network that says that it takes any size, and not one as low as `SMALL`."""
     return build(
-        [helper.make_node("Add", ["x", "w"], ["y"])],
-        name="fussy.onnx",
-        w=np.zeros((1, 3, *reversed(WIDE)), np.float32),
+        [helper.make_node("AveragePool", ["x"], ["y"], kernel_shape=[20, 20])], name="fussy.onnx"
     )
 
 
@@ -136,6 +136,54 @@ def test_what_makes_no_sense_is_refused() -> None:
             benchmark(models, sizes=sizes)
     with pytest.raises(DeviceError, match="--threads 0: must be from 1"):
         benchmark(models, threads=0)
+
+
+def test_what_stylize_refuses_is_not_timed(model_path: Path, build: Build, tmp_path: Path) -> None:
+    newer = tmp_path / "newer.onnx"
+    model = onnx.load(model_path)
+    for entry in model.metadata_props:
+        if entry.key == "contract_version":
+            entry.value = "99"
+    onnx.save(model, newer)
+    nodes = [helper.make_node("GlobalAveragePool", ["x"], ["y"])]
+    result = benchmark({"newer": newer, "mean": build(nodes, name="mean.onnx")}, device="cpu")
+    assert not result.models
+    first, second = map(str, result.failures)
+    assert first.startswith(f"{newer}: follows contract 99")
+    assert second.startswith(f"{tmp_path / 'mean.onnx'}: gives 1×3×1×1 for a picture")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [(MemoryError(), "not enough memory"), (OSError(5, "Input/output error"), "Input/output")],
+)
+def test_a_model_that_cannot_be_read_fails_alone(
+    error: Exception, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(path: Path) -> Contents:
+        if path.stem == "pointillism":
+            raise error
+        return Contents(parameters=1, size=1)
+
+    monkeypatch.setattr("faststyle.benchmark.read_contents", read)
+    bad = style_path("pointillism")
+    result = benchmark({"bad": bad, "wave": WAVE}, sizes=[SMALL], threads=1, rounds=1)
+    assert [each.model.name for each in result.measurements] == ["wave"]
+    (failure,) = map(str, result.failures)
+    assert failure.startswith(f"{bad}: {message}")
+
+
+def test_an_interrupt_leaves_what_is_done() -> None:
+    def press(progress: Progress) -> None:
+        if progress.size == WIDE:
+            raise KeyboardInterrupt
+
+    models = {"wave": WAVE}
+    result = benchmark(models, sizes=[SMALL, WIDE], threads=1, rounds=1, on_progress=press)
+    assert result.interrupted
+    assert [each.size for each in result.measurements] == [SMALL]
+    with pytest.raises(KeyboardInterrupt):
+        benchmark(models, sizes=[WIDE, SMALL], threads=1, rounds=1, on_progress=press)
 
 
 def test_nothing_that_can_be_opened(tmp_path: Path) -> None:

@@ -4,15 +4,17 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import helper
 
 from faststyle.errors import DeviceError, ModelError
 from faststyle.gallery import style_path
 from faststyle.timing import Case, Size, TimedProcess, draw_photo, peak_memory
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, Build
 
 WAVE = style_path("wave")
 
@@ -48,6 +50,17 @@ def test_what_fails_inside_is_raised_outside(tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match="no device is called 'abacus'"):
         TimedProcess(_case(WAVE, device="abacus"))
     assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize(
+    ("only_size", "remedy"), [(True, "it takes no other size; export"), (False, "choose --sizes")]
+)
+def test_the_remedy_of_a_failure_is_one_that_there_is(
+    build: Build, only_size: bool, remedy: str
+) -> None:
+    path = build([helper.make_node("AveragePool", ["x"], ["y"], kernel_shape=[99, 99])])
+    with pytest.raises(ModelError, match=f"could not compute a picture of 56x40 .*; {remedy}"):
+        TimedProcess(replace(_case(path), only_size=only_size))
 
 
 def test_the_photo_is_the_same_each_time() -> None:

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from tqdm import tqdm
@@ -21,8 +22,9 @@ from faststyle.benchmark import (
     benchmark,
     write_csv,
 )
+from faststyle.cli import INTERRUPTED
 from faststyle.cli.options import add_device, add_models, add_overwrite, readable_size
-from faststyle.cli.tables import name_files, print_table
+from faststyle.cli.tables import name_files, print_table, printable
 from faststyle.errors import FaststyleError, ModelError
 from faststyle.files import refuse_existing
 from faststyle.gallery import resolve
@@ -58,6 +60,7 @@ def run(options: argparse.Namespace) -> int:
     """Time the models and print tables; 1 if one could not be timed at every size."""
     if options.csv is not None:
         refuse_existing(options.csv, overwrite=options.overwrite)
+        _check_folder(options.csv.parent)
     paths, unknown = _find(options.models)
     bar: tqdm[Any]
     with tqdm(unit="step", disable=None) as bar:
@@ -76,10 +79,27 @@ def run(options: argparse.Namespace) -> int:
         _print_measurements(result)
     failures = [*unknown, *result.failures]
     for failure in failures:
-        print(f"faststyle: {failure}", file=sys.stderr)
+        print(f"faststyle: {printable(str(failure))}", file=sys.stderr)
     if options.csv is not None and result.measurements:
         write_csv(result, options.csv)
+    if result.interrupted:
+        print("faststyle: stopped; sizes that were not done are left out", file=sys.stderr)
+        return INTERRUPTED
     return 1 if failures else 0
+
+
+def _check_folder(folder: Path) -> None:
+    """Make a folder, and see that files can be made in it, before anything is measured for them.
+
+    Raises:
+        OSError: they cannot.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def _size(text: str) -> Size:
@@ -90,14 +110,17 @@ def _size(text: str) -> Size:
 
 
 def _find(named: Sequence[str]) -> tuple[list[Path], list[FaststyleError]]:
-    paths: list[Path] = []
+    paths: dict[Path, Path] = {}
     unknown: list[FaststyleError] = []
     for name in named:
         try:
-            paths.append(resolve(name))
+            path = resolve(name)
         except ModelError as error:
             unknown.append(error)
-    return paths, unknown
+            continue
+        if paths.setdefault(path.resolve(), path) is not path:
+            print(f"faststyle: {printable(name)}: is named twice, and timed once", file=sys.stderr)
+    return list(paths.values()), unknown
 
 
 def _show(bar: tqdm[Any], progress: Progress) -> None:
@@ -126,7 +149,11 @@ def _print_models(result: Benchmark) -> None:
 def _pictures(model: Model) -> str:
     if model.width is None and model.height is None:
         return "any size"
-    return f"{model.width or 'any'}x{model.height or 'any'} only"
+    if model.height is None:
+        return f"{model.width} wide only"
+    if model.width is None:
+        return f"{model.height} high only"
+    return f"{model.width}x{model.height} only"
 
 
 def _print_measurements(result: Benchmark) -> None:

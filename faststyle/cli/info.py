@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from faststyle.cli.options import readable_size
+from faststyle.cli.tables import printable
 from faststyle.contract import ModelCard
 from faststyle.gallery import resolve
 from faststyle.port import Port, describe_port
@@ -65,7 +66,7 @@ def _print_card(card: ModelCard) -> None:
         print("training")
         for key, value in card.training.items():
             text = value if isinstance(value, str) else json.dumps(value)
-            print(f"  {key.replace('_', ' '):<24} {text or '-'}")
+            print(f"  {printable(key.replace('_', ' ')):<24} {printable(text) or '-'}")
 
 
 def _describe_difference(difference: Mapping[str, float]) -> str:
@@ -77,4 +78,4 @@ def _describe_difference(difference: Mapping[str, float]) -> str:
 
 
 def _line(key: str, value: str) -> None:
-    print(f"{key:<17} {value}")
+    print(f"{printable(key):<17} {printable(value)}")

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from onnx import helper
 
+from faststyle.benchmark import Progress
 from faststyle.cli import main
-from tests.conftest import Build
+from faststyle.gallery import style_path
+from faststyle.timing import Size
+from tests.conftest import Build, Shape
 
 QUICK = ["--rounds", "2", "--threads", "1", "--device", "cpu"]
 
@@ -89,6 +92,56 @@ def test_one_failure_does_not_lose_the_others(
     assert damaged.startswith(f"faststyle: {broken}: not an ONNX model")
     assert "none.onnx: No such file" in missing
     assert table.read_text().count("\n") == 2
+
+
+def test_a_model_named_twice_is_timed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    wave = style_path("wave")
+    again = wave.parent.parent / "styles" / ".." / "styles" / "wave.onnx"
+    assert main(["bench", "wave", "wave", str(again), *QUICK, "--sizes", "24x16"]) == 0
+    out, error = capsys.readouterr()
+    assert out.count("24x16") == 1
+    assert [line for line in error.splitlines() if "twice" in line] == [
+        f"faststyle: {name}: is named twice, and timed once" for name in ("wave", again)
+    ]
+
+
+def test_a_table_that_cannot_be_written_is_told_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    table = tmp_path / "file" / "times.csv"
+    assert main(["bench", "wave", *QUICK, "--sizes", "24x16", "--csv", str(table)]) == 1
+    out, error = capsys.readouterr()
+    assert not out
+    assert error.startswith(f"faststyle: {tmp_path / 'file'}: ")
+
+
+def test_an_interrupt_prints_what_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def press(_: object, progress: Progress) -> None:
+        if progress.size == Size(30, 20):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("faststyle.cli.bench._show", press)
+    table = tmp_path / "times.csv"
+    sizes = ["--sizes", "24x16", "30x20", "--csv", str(table)]
+    assert main(["bench", "wave", *QUICK, *sizes]) == 130
+    out, error = capsys.readouterr()
+    assert out.splitlines()[-1].startswith("24x16")
+    assert error.splitlines()[-1] == "faststyle: stopped; sizes that were not done are left out"
+    assert len(table.read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("sides", "shown"), [((64, None), "64 high only"), ((None, 64), "64 wide only")]
+)
+def test_a_side_that_is_fixed_is_shown(
+    build: Build, capsys: pytest.CaptureFixture[str], sides: Shape, shown: str
+) -> None:
+    path = build([helper.make_node("Identity", ["x"], ["y"])], shape=(1, 3, *sides))
+    assert main(["bench", str(path), *QUICK, "--sizes", "24x16"]) == 0
+    assert shown in capsys.readouterr().out
 
 
 def test_one_model_is_not_compared(capsys: pytest.CaptureFixture[str]) -> None:

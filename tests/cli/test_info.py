@@ -56,6 +56,22 @@ def test_info_takes_the_name_of_a_bundled_style(capsys: pytest.CaptureFixture[st
     assert "Hokusai" in capsys.readouterr().out
 
 
+def test_info_steers_no_terminal(
+    model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = onnx.load(model_path)
+    for entry in model.metadata_props:
+        if entry.key == "description":
+            entry.value = "\x1b[31mred\nstyle             another"
+        if entry.key == "training":
+            entry.value = '{"a\\u001bb": "c\\u001bd"}'
+    onnx.save(model, tmp_path / "steering.onnx")
+    assert main(["info", str(tmp_path / "steering.onnx")]) == 0
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "description       \\x1b[31mred\\nstyle             another\n" in shown
+
+
 def test_info_on_a_foreign_model_shows_what_there_is(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
