@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,20 @@ RUNTIME_ERRORS: tuple[type[Exception], ...] = (
     ValueError,
 )
 """What onnxruntime raises at all; its classes share no base but Exception."""
+
+REASONS = {
+    "External data": "its weights lie in a file of their own, which is not beside it; put it there",
+    r"Opset \d+ is under development|Unsupported model IR version": (
+        "newer than the installed onnxruntime; update that, or export it for an older opset"
+    ),
+    "No opset import for domain|No Op registered|is not a registered": (
+        "has operators that onnxruntime does not know; export it with ONNX's own alone"
+    ),
+}
+"""What onnxruntime says of files that it does not open, and what that means."""
+
+LONGEST_REASON = 150
+"""Letters of anything else it says that are shown."""
 
 MOST_THREADS = 1024
 
@@ -129,9 +144,7 @@ def open_model(
             session = _open(content, options, provider=provider)
         except RUNTIME_ERRORS as error:
             if candidate == "cpu" or isinstance(error, MODEL_ERRORS):
-                raise ModelError(
-                    f"{path}: not an ONNX model that can be loaded; check the file"
-                ) from error
+                raise ModelError(f"{path}: {_reason(error)}") from error
             continue
         # onnxruntime also falls back to the CPU without an error.
         if session.get_providers()[0] == provider:
@@ -222,6 +235,16 @@ def _candidates(device: str) -> dict[str, str]:
             f"(it has {', '.join(there)}); see the README on GPU packages"
         )
     return {device: there[device]}
+
+
+def _reason(error: Exception) -> str:
+    """Say why onnxruntime opens no file, and what to do."""
+    said = re.sub(r"^\[ONNXRuntimeError\][ :\d]*\w+ : ", "", str(error))
+    for pattern, reason in REASONS.items():
+        if re.search(pattern, said):
+            return reason
+    gist = textwrap.shorten(said, LONGEST_REASON, placeholder=" …").rstrip(".")
+    return f"not an ONNX model that can be loaded ({gist}); check the file"
 
 
 def _preload_cuda() -> None:

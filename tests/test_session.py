@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import onnx
 import onnxruntime
 import pytest
+from onnx import helper
+from onnx.external_data_helper import set_external_data
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime_errors
 
 from faststyle.errors import DeviceError, ModelError
 from faststyle.gallery import style_path
 from faststyle.session import CPU, CUDA, SPINNING_STOP, TENSORRT, devices, open_model
+from tests.conftest import Build
 
 
 class _Session:
@@ -111,6 +118,40 @@ def test_what_is_no_model_is_named(tmp_path: Path, content: bytes | None) -> Non
         path.write_bytes(content)
     with pytest.raises(ModelError, match=rf"^{path}: [^\n]*$"):
         open_model(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            {"weights": "gone.data"},
+            "its weights lie in a file of their own, which is not beside it",
+        ),
+        ({"opset": 99}, "newer than the installed onnxruntime; update that"),
+        ({"ir_version": 99}, "newer than the installed onnxruntime; update that"),
+        ({"domain": "somebody"}, "has operators that onnxruntime does not know"),
+        ({"operator": "Paint"}, "has operators that onnxruntime does not know"),
+        ({"output": "z"}, r"not an ONNX model that can be loaded \(.{20,150}\); check the file"),
+    ],
+)
+def test_why_a_model_is_not_opened_is_told(
+    build: Build, change: Mapping[str, Any], reason: str
+) -> None:
+    path = build([helper.make_node("Add", ["x", "w"], ["y"])], w=np.ones(1, np.float32))
+    model = onnx.load(path)
+    node, weights = model.graph.node[0], model.graph.initializer[0]
+    node.domain = change.get("domain", "")
+    node.op_type = change.get("operator", "Add")
+    node.output[0] = change.get("output", "y")
+    model.opset_import[0].version = change.get("opset", 17)
+    model.ir_version = change.get("ir_version", 8)
+    if "weights" in change:
+        set_external_data(weights, change["weights"])
+        weights.ClearField("raw_data")
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match=f"^{path}: {reason}") as caught:
+        open_model(path, device="cpu")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("spinning", "stop"), [(True, "0"), (False, "1")])
