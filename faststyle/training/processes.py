@@ -11,12 +11,17 @@ from typing import TypeVar
 import torch
 from torch import Tensor, distributed, nn
 
+from faststyle.errors import TrainingError
+
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Processes:
-    """This process among those that train together; each method is called by all of them."""
+    """This process among those that train together; each method is called by all of them.
+
+    Methods raise `TrainingError` where another process has ended.
+    """
 
     rank: int = 0
     """Number of this process, from 0."""
@@ -33,13 +38,15 @@ class Processes:
         if self.count == 1:
             return value
         box = [value]
-        distributed.broadcast_object_list(box, src=0)
+        with _others_alive():
+            distributed.broadcast_object_list(box, src=0)
         return box[0]
 
     def mean(self, values: Tensor) -> Tensor:
         """Average a tensor over the processes."""
         if self.count > 1:
-            distributed.all_reduce(values)
+            with _others_alive():
+                distributed.all_reduce(values)
         return values / self.count
 
     def average_gradients(self, network: nn.Module) -> None:
@@ -60,8 +67,21 @@ class Processes:
         if self.count == 1:
             return flag
         flags: list[bool] = [False] * self.count
-        distributed.all_gather_object(flags, flag)
+        with _others_alive():
+            distributed.all_gather_object(flags, flag)
         return any(flags)
+
+
+@contextmanager
+def _others_alive() -> Iterator[None]:
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise TrainingError(
+            "another process of the run has ended; see its message, and continue with --resume"
+        ) from error
 
 
 @contextmanager

@@ -43,6 +43,31 @@ assert not any("gloo" in name for name in names), names
 """
 
 
+ALONE = """
+import signal
+import sys
+
+import torch
+
+from faststyle.errors import TrainingError
+from faststyle.training.processes import join_processes
+
+signal.signal(signal.SIGTERM, signal.SIG_IGN)  # by which torchrun ends the others
+with join_processes(torch.device("cpu")) as processes:
+    if not processes.first:
+        sys.exit("the second fails")
+    for together in (
+        lambda: processes.mean(torch.ones(2)),
+        lambda: processes.any(True),
+        lambda: processes.agree("value"),
+    ):
+        try:
+            together()
+        except TrainingError as error:
+            print(error)
+"""
+
+
 def _launch(processes: int, *arguments: str) -> subprocess.CompletedProcess[str]:
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     return subprocess.run(
@@ -69,6 +94,16 @@ def test_gradients_of_two_processes_equal_those_of_one(
     for gradients in two:
         for expected, gradient in zip(one, gradients, strict=True):
             assert torch.allclose(gradient, expected, rtol=1e-5, atol=1e-5 * expected.abs().max())
+
+
+def test_a_process_that_is_left_alone_says_so(tmp_path: Path) -> None:
+    script = tmp_path / "alone.py"
+    script.write_text(ALONE)
+    result = _launch(2, str(script))
+    assert result.returncode != 0
+    assert "the second fails" in result.stderr
+    line = "another process of the run has ended; see its message, and continue with --resume\n"
+    assert result.stdout == 3 * line
 
 
 @pytest.fixture
