@@ -9,6 +9,8 @@ import sys
 import cv2
 import numpy as np
 
+if len(sys.argv) not in (4, 5):
+    sys.exit(__doc__)
 model, photo, result, *size = sys.argv[1:]
 picture = cv2.imread(photo)  # blue, green, red; turned upright
 if picture is None:
@@ -24,4 +26,9 @@ levels = np.rint(255 * stylized).astype(np.uint8)  # 3×H×W, red, green, blue
 painted = np.ascontiguousarray(levels[::-1].transpose(1, 2, 0))
 if network_size != photo_size:
     painted = cv2.resize(painted, photo_size, interpolation=cv2.INTER_CUBIC)
-cv2.imwrite(result, painted)
+try:
+    written = cv2.imwrite(result, painted)
+except cv2.error:  # of no format that it knows
+    written = False
+if not written:
+    sys.exit(f"{result}: cannot be written; check the path and its ending")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +21,8 @@ import numpy as np
 model, photo, result = sys.argv[1:]
 network = cv2.dnn.readNetFromONNX(model)
 network.setInput(np.ascontiguousarray(cv2.imread(photo)[np.newaxis, :, :, ::-1]), "image")
-cv2.imwrite(result, network.forward()[0][:, :, ::-1])
+if not cv2.imwrite(result, network.forward()[0][:, :, ::-1]):
+    raise OSError(f"{result}: cannot be written")
 """
 """What examples/opencv/README.md shows of the default file."""
 
@@ -53,6 +55,22 @@ def test_opencv_5_takes_the_default_file(
     shown = (EXAMPLES / "opencv" / "README.md").read_text()
     used = [line for line in AS_BYTES.splitlines() if "network" in line]
     assert all(line in shown for line in used)
+
+
+@pytest.mark.parametrize("name", ["none/result.png", "result.nonesuch"])
+def test_a_result_that_cannot_be_written_is_named(
+    opencv_5: Path, export: Callable[..., Path], photo: Path, tmp_path: Path, name: str
+) -> None:
+    result = tmp_path / name
+    failed = subprocess.run(
+        [opencv_5, SCRIPT, export("--layout", "nchw-float"), photo, result],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert failed.returncode == 1
+    assert f"{result}: cannot be written" in failed.stderr
+    assert "Traceback" not in failed.stderr
 
 
 @pytest.mark.parametrize("weights", [(), ("--half-weights",)])

@@ -113,9 +113,14 @@ def test_what_is_no_picture_or_no_style_is_said_in_one_line_and_the_page_goes_on
 def test_a_dropped_style_of_ones_own_and_a_pasted_photo(
     page: Page, photo: Path, expected: Levels, tmp_path: Path
 ) -> None:
-    mine, saved = tmp_path / "mine.onnx", tmp_path / "saved.png"
-    shutil.copy(MODEL, mine)
-    page.use(f"drop={mine}", f"paste={photo}", f"download={saved}")
+    mine, saved = tmp_path / "MINE.ONNX", tmp_path / "saved.png"
+    model = onnx.load(MODEL)
+    for entry in model.metadata_props:
+        if entry.key == "style":
+            entry.value = "wave 1.5"
+    onnx.save(model, mine)
+    shown = page.use(f"drop={mine}", f"paste={photo}", f"download={saved}")[-1]
+    assert shown["name"].endswith("_wave 1.5.png")
     assert largest_difference(levels(saved), expected) <= 2
 
 

@@ -100,7 +100,7 @@ async function paintPhoto(): Promise<void> {
   }
   const painted = await painter.paint(style, pixels);
   if (!painted) return;
-  present(style, pixels, painted, `${stem(name)}_${stem(style.name)}.png`);
+  present(style, pixels, painted, `${stem(name)}_${style.name}.png`);
   status.textContent = report(current, painted);
 }
 
@@ -158,7 +158,7 @@ function addStyle(model: File): Promise<void> {
 }
 
 function receive(chosen: File): void {
-  if (chosen.name.endsWith('.onnx')) void addStyle(chosen);
+  if (/\.onnx$/i.test(chosen.name)) void addStyle(chosen);
   else void openPhoto({ blob: chosen, name: chosen.name });
 }
 
@@ -204,7 +204,7 @@ async function paintFrame(live: Camera): Promise<boolean> {
   const painted = await painter.paint(style, frame);
   if (camera !== live || !painted) return false;
   compare.showPhoto(frame);
-  present(style, frame, painted, `camera_${stem(style.name)}.png`);
+  present(style, frame, painted, `camera_${style.name}.png`);
   return true;
 }
 
