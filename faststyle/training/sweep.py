@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import math
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -109,14 +111,19 @@ def sweep(
         for intensity in intensities
         for stroke in stroke_sizes
     ]
+    began = time.monotonic()
     if not carry_out(START, _start(config, intensities=intensities, stroke_sizes=stroke_sizes)):
         return None
-    start = (out / START / CHECKPOINT).absolute()
-    plan = load_checkpoint(start).plan
-    steps = max(1, round(plan.steps * (1 - START_SHARE) / START_SHARE / len(grid)))
+    path = (out / START / CHECKPOINT).absolute()
+    start = load_checkpoint(path)
+    steps = _cell_steps(config, grid, out=out, start=start, seconds=time.monotonic() - began)
     for cell in grid:
         settings = replace(
-            cell, start_from=str(start), steps=steps, minutes=None, batch_size=plan.batch_size
+            cell,
+            start_from=str(path),
+            steps=steps,
+            minutes=None,
+            batch_size=start.plan.batch_size,
         )
         if not carry_out(_name(cell), settings):
             return None
@@ -142,6 +149,35 @@ def _start(
         minutes=None if config.minutes is None else config.minutes * START_SHARE,
         steps=None if config.steps is None else max(1, round(config.steps * START_SHARE)),
     )
+
+
+def _cell_steps(
+    config: TrainingConfig,
+    grid: Sequence[TrainingConfig],
+    *,
+    out: Path,
+    start: Checkpoint,
+    seconds: float,
+) -> int:
+    """Share the steps or the time that are left among the cells.
+
+    Args:
+        config: what was asked of the whole sweep.
+        grid: the cells.
+        out: folder of the sweep.
+        start: the common network.
+        seconds: what it took to make it, if it was made just now.
+    """
+    if config.steps is not None:
+        return max(1, round(start.plan.steps * (1 - START_SHARE) / START_SHARE / len(grid)))
+    begun = out / _name(grid[0]) / CHECKPOINT
+    steps = load_checkpoint(begun).config.steps if begun.exists() else None
+    if steps is not None:  # of a sweep that was stopped
+        return steps
+    assert config.minutes is not None
+    left = 60 * config.minutes - max(seconds, start.seconds)
+    beside = max(0.0, seconds - start.seconds)  # what a run takes beside its steps
+    return max(1, math.floor((left / len(grid) - beside) / start.seconds * start.plan.steps))
 
 
 def _found(folder: Path, settings: TrainingConfig) -> Checkpoint | None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from faststyle.errors import ConfigError, TrainingError
-from faststyle.training.checkpoint import load_checkpoint
+from faststyle.training.checkpoint import load_checkpoint, save_checkpoint
 from faststyle.training.config import RunOptions, TrainingConfig
 from faststyle.training.meter import Progress
+from faststyle.training.run import RunResult, train
 from faststyle.training.sweep import Cell, sweep
 
 
@@ -69,18 +72,15 @@ def test_a_stopped_sweep_goes_on_where_it_was(grid_config: TrainingConfig, tmp_p
     assert steps == 12 - 7
 
 
-@pytest.mark.parametrize("damaged", ["", "step,total\n3", "step,content\n3,many\n", "\0\n\0\n"])
-def test_a_damaged_log_of_a_cell_is_named(
-    damaged: str, grid_config: TrainingConfig, tmp_path: Path
-) -> None:
+def test_a_damaged_log_of_a_cell_is_named(grid_config: TrainingConfig, tmp_path: Path) -> None:
     cells, _, _ = _sweep(grid_config, tmp_path)
     assert cells is not None
-    (cells[1].folder / "validation.csv").write_text(damaged)
-    message = (
-        r"^[^\n]*stroke_2\.5/validation\.csv: missing or damaged; delete [^\n]*stroke_2\.5 and"
-    )
-    with pytest.raises(TrainingError, match=message):
-        _sweep(grid_config, tmp_path)
+    log = cells[1].folder / "validation.csv"
+    message = f"^{log}: missing or damaged; delete {log.parent} and repeat the sweep$"
+    for damaged in ("", "step,total\n3", "step,content\n3,many\n", "\0\n\0\n"):
+        log.write_text(damaged)
+        with pytest.raises(TrainingError, match=message):
+            _sweep(grid_config, tmp_path)
 
 
 def test_a_sweep_is_not_continued_with_other_settings(
@@ -119,11 +119,38 @@ def test_a_sweep_among_the_photos_does_not_learn_from_its_own_pictures(
     assert len(set(prints)) == 1
 
 
-def test_a_sweep_of_minutes_shares_them(grid_config: TrainingConfig, tmp_path: Path) -> None:
-    timed = dataclasses.replace(grid_config, steps=None, minutes=0.3)
-    cells, _, _ = _sweep(timed, tmp_path)
-    start = load_checkpoint(tmp_path / "start" / "checkpoint.pt").plan.steps
-    assert cells is not None
-    for cell in cells:
-        plan = load_checkpoint(cell.folder / "checkpoint.pt").plan
-        assert plan.steps == pytest.approx(max(1, start / 2), abs=0.51)  # half of them, rounded
+def test_cells_share_the_minutes_that_are_left(
+    grid_config: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed = dataclasses.replace(grid_config, steps=None, minutes=1.0)
+    clock = iter((0.0, 26.0, 100.0, 100.1))
+    seen: list[str] = []
+
+    def quick(config: TrainingConfig, *, out: Path, **options: Any) -> RunResult:
+        """Train the start for 8 steps, and say that they took 20 seconds."""
+        if config.steps is not None:
+            return train(config, out=out, **options)
+        result = train(dataclasses.replace(config, steps=8, minutes=None), out=out, **options)
+        made = load_checkpoint(result.checkpoint)
+        made = dataclasses.replace(made, config=dataclasses.replace(config, start_from="random"))
+        save_checkpoint(dataclasses.replace(made, seconds=20.0), result.checkpoint)
+        return result
+
+    def steps_of_cells(*, stop_in: int | None) -> list[int]:
+        cells = sweep(
+            timed,
+            intensities=(2, 8),
+            stroke_sizes=(1,),
+            out=tmp_path,
+            options=RunOptions(device="cpu", workers=0),
+            on_run=seen.append,
+            should_stop=lambda: len(seen) == stop_in,
+        )
+        return [load_checkpoint(cell.folder / "checkpoint.pt").plan.steps for cell in cells or []]
+
+    monkeypatch.setattr("faststyle.training.sweep.train", quick)
+    time = SimpleNamespace(monotonic=lambda: next(clock))
+    monkeypatch.setattr("faststyle.training.sweep.time", time)
+    assert steps_of_cells(stop_in=3) == []
+    # Each has half of 34 seconds, less the 6 that the start took beside its steps.
+    assert steps_of_cells(stop_in=None) == [4, 4]
