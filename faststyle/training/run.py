@@ -134,7 +134,8 @@ def train(
             lowest = resume.lowest if resume is not None else math.inf
             meter = Meter(processes, lowest=lowest)
             run = _Run(trainer, record, meter, setting, on_progress, notice, should_stop)
-            run.save()  # what a resumed run was given anew, too
+            if resume is None or run.finished:  # with what is said of the style anew
+                run.save()
             while not run.advance():
                 pass
             if record is not None:

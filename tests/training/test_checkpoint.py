@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 import torch
@@ -112,8 +112,8 @@ def test_a_failed_save_keeps_the_old_checkpoint(
     save_checkpoint(checkpoint, path)
     before = path.read_bytes()
 
-    def fail(_: object, file: Path) -> None:
-        file.write_bytes(b"half")
+    def fail(_: object, file: BinaryIO) -> None:
+        file.write(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", fail)
