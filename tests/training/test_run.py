@@ -283,8 +283,12 @@ def test_a_damaged_optimizer_state_is_one_line(config: TrainingConfig, tmp_path:
         train(checkpoint.config, out=tmp_path, options=PLAIN, resume=checkpoint)
 
 
-def test_too_little_memory_is_one_line(config: TrainingConfig, tmp_path: Path) -> None:
-    config = dataclasses.replace(config, width=10**6)
+def test_too_little_memory_is_one_line(
+    config: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "faststyle.training.trainer.starting_network", lambda _: torch.empty(10**16)
+    )
     with pytest.raises(TrainingError, match="not enough memory; lower --batch-size"):
         _train(config, tmp_path)
 
