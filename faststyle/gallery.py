@@ -10,15 +10,25 @@ _FOLDER = Path(__file__).parent / "styles"
 
 _INT8 = "-int8"
 
+_QUALITY = "-quality"
+
 
 def style_names() -> list[str]:
-    """List the bundled styles by name, each once, whatever precisions there are of it."""
-    return [name for name in _file_names() if not name.endswith(_INT8)]
+    """List the bundled styles by name, each once, whatever files there are of it."""
+    return [name for name in _file_names() if not name.endswith((_INT8, _QUALITY))]
 
 
 def int8_name(style: str) -> str | None:
     """Return the name of a bundled style in int8, or None if there is no such file of it."""
-    name = style + _INT8
+    return _bundled(style + _INT8)
+
+
+def quality_name(style: str) -> str | None:
+    """Return the name of a bundled style by the preset ``quality``, or None as `int8_name` does."""
+    return _bundled(style + _QUALITY)
+
+
+def _bundled(name: str) -> str | None:
     return name if name in _file_names() else None
 
 

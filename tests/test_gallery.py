@@ -12,7 +12,7 @@ import pytest
 import faststyle
 from faststyle.contract import LARGEST_MEAN
 from faststyle.errors import ModelError, UnknownStyleError
-from faststyle.gallery import int8_name, resolve, style_names, style_path
+from faststyle.gallery import int8_name, quality_name, resolve, style_names, style_path
 from faststyle.images import open_picture
 from tests.conftest import REPOSITORY
 
@@ -39,6 +39,15 @@ def test_a_style_that_is_not_bundled_in_int8_is_told_from_an_unknown_one() -> No
         style_path(f"{style}-int8")
     with pytest.raises(UnknownStyleError, match="no bundled style"):
         style_path("night-int8")
+
+
+def test_a_style_by_the_preset_quality_is_none_of_its_own() -> None:
+    assert quality_name("wave") == "wave-quality"
+    assert quality_name("mosaic") is None
+    assert "wave-quality" not in style_names()
+    card, quality = (faststyle.load(each, device="cpu").card for each in ("wave", "wave-quality"))
+    assert quality.preset == "quality width 64"
+    assert (quality.style, quality.description) == (card.style, card.description)
 
 
 @pytest.mark.parametrize("style", style_names())
@@ -68,7 +77,7 @@ def test_a_bundled_style_in_int8_paints_the_same(style: str) -> None:
         assert np.abs(first.astype(int) - second).mean() <= LARGEST_MEAN
 
 
-@pytest.mark.parametrize("style", style_names())
+@pytest.mark.parametrize("style", [*style_names(), "wave-quality"])
 @pytest.mark.parametrize("photo", PHOTOS, ids=lambda path: path.stem)
 def test_a_bundled_style_repaints_without_losing_the_photo(style: str, photo: Path) -> None:
     original = np.asarray(open_picture(photo))

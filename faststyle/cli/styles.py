@@ -14,7 +14,7 @@ from tqdm import tqdm
 from faststyle.cli.options import add_device, readable_size
 from faststyle.cli.tables import table_lines
 from faststyle.contract import ModelCard
-from faststyle.gallery import int8_name, style_names, style_path
+from faststyle.gallery import int8_name, quality_name, style_names, style_path
 from faststyle.stylizer import Stylizer, load_file
 from faststyle.tiles import Pixels
 from faststyle.timing import Size, draw_photo
@@ -28,6 +28,8 @@ ROUNDS = 3
 HEADER = ("name", "licence", "size", "fps", "int8 size", "int8 fps")
 
 UNKNOWN = "-"
+
+OF_QUALITY = "The same style by a larger network, for prints"
 
 INDENT = "    "
 
@@ -51,7 +53,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the bundled styles: a line of figures for each, what it paints like, and its source."""
-    names = style_names()
+    styles = style_names()
+    names = [name for style in styles for name in (style, quality_name(style)) if name is not None]
     files = [file for name in names for file in (name, int8_name(name)) if file is not None]
     photo = None if options.no_speed else draw_photo(SIZE)
     models = {
@@ -61,12 +64,17 @@ def run(options: argparse.Namespace) -> int:
     header, *rows = table_lines([HEADER, *(_cells(name, models) for name in names)], left=2)
     print(header)
     for name, row in zip(names, rows, strict=True):
-        card = models[name].card
-        source = ", ".join(filter(None, (card.author, card.source)))
-        print(row, *(INDENT + line for line in (card.description, source) if line), sep="\n")
+        says = _says(models[name].card) if name in styles else [OF_QUALITY]
+        print(row, *(INDENT + line for line in says), sep="\n")
     if photo is not None:
         print(f"fps: pictures of {SIZE} in a second, here and now", file=sys.stderr)
     return 0
+
+
+def _says(card: ModelCard) -> list[str]:
+    """Return what a style paints like, and whose picture it was learnt from."""
+    source = ", ".join(filter(None, (card.author, card.source)))
+    return [line for line in (card.description, source) if line]
 
 
 def _cells(name: str, models: Mapping[str, _Model]) -> list[str]:

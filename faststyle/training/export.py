@@ -44,6 +44,9 @@ FEWEST_PHOTOS = 8
 MOST_PHOTOS = 48
 """Photos that are looked at; a third of them to compare with, the rest to quantize by."""
 
+LEAST_SIDE = 64
+"""Shorter side of the smallest photos looked at, in pixels; in smaller ones int8 differs more."""
+
 PHOTO_SIDE = 512
 """Longer side that those photos are scaled to, in pixels."""
 
@@ -68,7 +71,9 @@ class Difference:
     percentile_99: float
     largest: float
     worst_mean: float
-    """Mean of the picture with the largest."""
+    """Mean of the picture with the largest …"""
+    worst: int
+    """… and its index."""
 
 
 def export_model(
@@ -115,14 +120,15 @@ def export_model(
             "export an older checkpoint or model"
         )
     if precision == "int8":
-        pictures = _read_photos(photos, size=form.size)
-        compared = pictures[::3]
-        learnt = [each for index, each in enumerate(pictures) if index % 3]
-        planes = [_planes(picture) for picture in learnt]
+        read = _read_photos(photos, size=form.size)
+        names = [path for path, _ in read[::3]]
+        compared = [picture for _, picture in read[::3]]
+        planes = [_planes(picture) for index, (_, picture) in enumerate(read) if index % 3]
         even = equalized(network, planes)
         model = write_quantized_graph(even, seen=observe(even, planes), form=form)
     else:
         compared = list(_smooth_noises(form.size))
+        names = [Path("noise")] * len(compared)
         model = write_graph(network, half=precision == "fp16", form=form)
     _check(model, path=path)
     difference = measure(network, model.SerializeToString(), pictures=compared)
@@ -133,13 +139,12 @@ def export_model(
         )
     if precision != "fp32" and difference.worst_mean > largest_mean:
         raise ExportError(
-            f"{path}: in {precision}, one picture differs by {difference.worst_mean:.2f}/255 on "
-            f"average, more than {largest_mean:g}/255; nothing was written; export it as fp32, or "
-            "accept that with --max-difference"
+            f"{path}: in {precision}, one picture ({names[difference.worst]}) differs by "
+            f"{difference.worst_mean:.2f}/255 on average, more than {largest_mean:g}/255; nothing "
+            "was written; export it as fp32, or accept that with --max-difference"
         )
-    stated = {
-        name: round(value, 3) for name, value in asdict(difference).items() if name != "worst_mean"
-    }
+    of_all = ("mean", "percentile_99", "largest")
+    stated = {name: round(getattr(difference, name), 3) for name in of_all}
     context = ("input" if form.context_input else "inside") if network.takes_context else ""
     card = replace(
         card,
@@ -216,11 +221,13 @@ def measure(
         painted = _run_torch(network, images)
         differences.append(np.abs(painted.astype(int) - result.astype(int)).ravel())
     every = np.concatenate(differences)
+    means = [float(each.mean()) for each in differences]
     return Difference(
         mean=float(every.mean()),
         percentile_99=float(np.percentile(every, 99)),
         largest=float(every.max()),
-        worst_mean=max(float(each.mean()) for each in differences),
+        worst_mean=max(means),
+        worst=means.index(max(means)),
     )
 
 
@@ -251,21 +258,25 @@ def _planes(images: Pixels) -> torch.Tensor:
     return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
 
 
-def _read_photos(paths: Sequence[Path], *, size: tuple[int, int] | None) -> list[Pixels]:
-    """Read some of the photos: uint8 1×H×W×3 each; what cannot be read is left out."""
+def _read_photos(
+    paths: Sequence[Path], *, size: tuple[int, int] | None
+) -> list[tuple[Path, Pixels]]:
+    """Read some of the photos, uint8 1×H×W×3 each, but for what is small or cannot be read."""
     pictures = []
     for path in paths[:: max(1, len(paths) // MOST_PHOTOS)]:
         with suppress(ImageError):
             photo = open_colors(path)
+            if min(photo.size) < LEAST_SIDE:
+                continue
             if size is None:
                 photo.thumbnail((PHOTO_SIDE, PHOTO_SIDE))
             else:
                 photo = ImageOps.fit(photo, size[::-1])
-            pictures.append(np.asarray(photo)[None].copy())
+            pictures.append((path, np.asarray(photo)[None].copy()))
     if len(pictures) < FEWEST_PHOTOS:
         raise DataError(
-            f"int8 needs {FEWEST_PHOTOS} photos to measure the network on, and {len(pictures)} "
-            "can be read; name a folder with --photos"
+            f"int8 needs {FEWEST_PHOTOS} photos of {LEAST_SIDE} pixels and more to measure the "
+            f"network on, and {len(pictures)} can be read; name a folder of more with --photos"
         )
     return pictures
 

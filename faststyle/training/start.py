@@ -15,8 +15,8 @@ from faststyle.training.exported import read_exported
 from faststyle.training.growing import can_grow, grow
 from faststyle.training.network import TransformerNetwork, build_network
 
-BUNDLED = "wave"
-"""Style whose network others start from."""
+BUNDLED = ("wave-quality", "wave")
+"""Bundled networks that others start from: the first that can be grown to what is asked for."""
 
 
 def decide_start(config: TrainingConfig) -> str:
@@ -29,9 +29,12 @@ def decide_start(config: TrainingConfig) -> str:
     if config.start_from != START_BUNDLED:
         return config.start_from
     with torch.device("meta"):  # shapes alone, and nothing taken from the random generator
-        bundled, _ = read_exported(style_path(BUNDLED))
         needed = build_network(preset=config.preset, width=config.width)
-    return BUNDLED if can_grow(bundled, needed) else START_RANDOM
+        for name in BUNDLED:
+            bundled, _ = read_exported(style_path(name))
+            if can_grow(bundled, needed):
+                return name
+    return START_RANDOM
 
 
 def starting_network(config: TrainingConfig) -> TransformerNetwork:

@@ -15,8 +15,9 @@ from faststyle.timing import Size
 def gallery(
     tmp_path: Path, fast_models: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Bundle two styles, one of them in int8 too."""
-    for name, precision in (("attic", "fp32"), ("attic-int8", "int8"), ("cellar", "fp32")):
+    """Bundle two styles, one of them in int8 and by a larger network too."""
+    bundled = {"attic": "fp32", "attic-int8": "int8", "attic-quality": "fp32", "cellar": "fp32"}
+    for name, precision in bundled.items():
         shutil.copyfile(fast_models[precision], tmp_path / f"{name}.onnx")
     monkeypatch.setattr("faststyle.gallery._FOLDER", tmp_path)
     monkeypatch.setattr("faststyle.cli.styles.SIZE", Size(64, 48))
@@ -29,7 +30,7 @@ def test_styles_are_listed(
 ) -> None:
     assert main(["styles", *([] if timed else ["--no-speed"])]) == 0
     shown = capsys.readouterr()
-    header, first, *says, second = shown.out.splitlines()[:5]
+    header, first, *says, larger, of_larger, second = shown.out.splitlines()[:7]
     assert header.split() == ["name", "licence", "size", "fps", "int8", "size", "int8", "fps"]
     assert says == ["    Cobwebs and dust.", "    A. Painter, The attic, 1900"]
     name, licence, *size, speed, int8_size, int8_unit, int8_speed = first.split()
@@ -41,6 +42,8 @@ def test_styles_are_listed(
         assert "64x48" in shown.err
     else:
         assert (speed, int8_speed, shown.err) == ("-", "-", "")
+    assert larger.split()[0] == "attic-quality"
+    assert of_larger.startswith("    The same style")
     assert second.split()[0] == "cellar"
     assert second.split()[-2:] == ["-", "-"]
 

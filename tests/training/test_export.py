@@ -13,7 +13,7 @@ from PIL import Image
 from torch import nn
 
 from faststyle.contract import CONTRACT_VERSION, ModelCard
-from faststyle.errors import ExportError
+from faststyle.errors import DataError, ExportError
 from faststyle.training.ends import Form
 from faststyle.training.export import (
     FEWEST_PHOTOS,
@@ -110,7 +110,7 @@ def test_fp32_may_differ_whatever_is_said_of_the_others(
 ) -> None:
     card, path = make_card(network), tmp_path / "model.onnx"
     assert export_model(network, path, card=card, largest_mean=0).worst_mean > 0
-    with pytest.raises(ExportError, match=r"in fp16, one picture differs by .* more than 0/255"):
+    with pytest.raises(ExportError, match=r"in fp16, one picture .* differs by .* more than 0/255"):
         export_model(network, path, card=card, precision="fp16", largest_mean=0)
 
 
@@ -223,7 +223,7 @@ def test_differences_are_measured_in_levels() -> None:
     ("precision", "message"),
     [
         ("fp32", r"model\.onnx: onnxruntime differs from torch by \d+/255, more than"),
-        ("fp16", r"model\.onnx: in fp16, one picture differs by [\d.]+/255 on average"),
+        ("fp16", r"model\.onnx: in fp16, one picture .noise. differs by [\d.]+/255 on average"),
     ],
 )
 def test_a_file_that_differs_from_torch_is_not_written(
@@ -251,7 +251,9 @@ def test_half_precision_may_be_a_little_further_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str, refused: bool
 ) -> None:
     """One dark picture out of many differs, and little on average."""
-    differences = Difference(mean=0.1, percentile_99=1.0, largest=LARGEST + 1, worst_mean=0.5)
+    differences = Difference(
+        mean=0.1, percentile_99=1.0, largest=LARGEST + 1, worst_mean=0.5, worst=0
+    )
     monkeypatch.setattr("faststyle.training.export.measure", lambda *_, **__: differences)
     path = tmp_path / "model.onnx"
     if not refused:
@@ -297,10 +299,33 @@ def test_a_network_with_blocks_that_add_nothing_yet_is_exported_in_int8(tmp_path
     assert difference.mean > 0
 
 
+def test_small_photos_are_no_measure_of_int8(tmp_path: Path) -> None:
+    network = vivid_network(preset="fast", width=8).requires_grad_(False)
+    photos = [tmp_path / f"{seed}.png" for seed in range(FEWEST_PHOTOS)]
+    for seed, photo in enumerate(photos):
+        Image.fromarray(blotches(64 if seed else 63, 96, seed=seed)).save(photo)
+    with pytest.raises(DataError, match=r"photos of 64 pixels and more .* 7 can be read"):
+        export_model(
+            *(network, tmp_path / "model.onnx"),
+            card=make_card(network),
+            precision="int8",
+            photos=photos,
+        )
+    Image.fromarray(blotches(64, 96)).save(photos[0])
+    with pytest.raises(ExportError, match=rf"one picture \({tmp_path}/[036]\.png\) differs"):
+        export_model(
+            *(network, tmp_path / "model.onnx"),
+            card=make_card(network),
+            precision="int8",
+            photos=photos,
+            largest_mean=0,
+        )
+
+
 def test_a_larger_difference_can_be_accepted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    differences = Difference(mean=0.1, percentile_99=1.0, largest=9, worst_mean=2.5)
+    differences = Difference(mean=0.1, percentile_99=1.0, largest=9, worst_mean=2.5, worst=0)
     monkeypatch.setattr("faststyle.training.export.measure", lambda *_, **__: differences)
     network, path = _plain(brighter=0), tmp_path / "model.onnx"
     card = make_card(network)

@@ -11,7 +11,7 @@ from faststyle.errors import CheckpointError
 from faststyle.training.config import START_RANDOM, TrainingConfig
 from faststyle.training.export import export_model
 from faststyle.training.network import TransformerNetwork, build_network
-from faststyle.training.start import BUNDLED, decide_start, starting_network
+from faststyle.training.start import decide_start, starting_network
 from tests.conftest import blotches, make_card, vivid_network
 
 CONFIG = TrainingConfig(style="style.jpg", content="photos", width=3)
@@ -32,23 +32,31 @@ def test_a_run_can_start_from_an_exported_model(tmp_path: Path, preset: str) -> 
     assert torch.allclose(start(photo), network(photo), atol=1e-4)
 
 
-def test_a_run_of_default_shape_starts_from_the_bundled_network() -> None:
-    config = dataclasses.replace(CONFIG, width=None)
-    assert decide_start(config) == BUNDLED
+@pytest.mark.parametrize(("preset", "bundled"), [("fast", "wave"), ("quality", "wave-quality")])
+def test_a_run_of_default_shape_starts_from_the_bundled_network(preset: str, bundled: str) -> None:
+    config = dataclasses.replace(CONFIG, width=None, preset=preset)
+    assert decide_start(config) == bundled
     photo = blotches(48, 64)
     with torch.no_grad():
         planes = torch.tensor(photo).permute(2, 0, 1)[None] / 255
         painted = starting_network(config)(planes)[0].clamp(0, 1).permute(1, 2, 0)
-    expected = torch.tensor(faststyle.load(BUNDLED, device="cpu")(photo))
+    expected = torch.tensor(faststyle.load(bundled, device="cpu")(photo))
     assert ((255 * painted).round() - expected).abs().mean() < 1
 
 
-def test_larger_networks_start_from_the_bundled_one_grown_to_them() -> None:
-    config = dataclasses.replace(CONFIG, width=None, preset="quality")
-    assert decide_start(config) == BUNDLED
-    bundled = starting_network(dataclasses.replace(config, preset="fast"))
+@pytest.mark.parametrize(
+    ("preset", "width", "bundled"),
+    [("fast", 48, "wave"), ("quality", 48, "wave"), ("quality", 80, "wave-quality")],
+)
+def test_larger_networks_start_from_the_bundled_one_grown_to_them(
+    preset: str, width: int, bundled: str
+) -> None:
+    config = dataclasses.replace(CONFIG, width=width, preset=preset)
+    assert decide_start(config) == bundled
+    preset, width = ("fast", 32) if bundled == "wave" else ("quality", 64)
+    smaller = starting_network(dataclasses.replace(config, preset=preset, width=width))
     photo = torch.rand(1, 3, 48, 64)
-    assert torch.allclose(starting_network(config)(photo), bundled(photo), atol=1e-5)
+    assert torch.allclose(starting_network(config)(photo), smaller(photo), atol=1e-5)
 
 
 @pytest.mark.parametrize("start_from", [START_RANDOM, TrainingConfig.start_from])

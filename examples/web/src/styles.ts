@@ -8,7 +8,7 @@ export interface Style extends ModelFile {
 }
 
 const models = import.meta.glob<string>(
-  ['../../../faststyle/styles/*.onnx', '!../../../faststyle/styles/*-int8.onnx'],
+  ['../../../faststyle/styles/*.onnx', '!../../../faststyle/styles/*-{int8,quality}.onnx'],
   { query: '?url', import: 'default', eager: true },
 );
 const thumbnails = import.meta.glob<string>('./thumbnails/*.jpg', {
