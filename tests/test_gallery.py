@@ -44,6 +44,7 @@ def test_a_style_that_is_not_bundled_in_int8_is_told_from_an_unknown_one() -> No
 def test_a_style_by_the_preset_quality_is_none_of_its_own() -> None:
     assert quality_name("wave") == "wave-quality"
     assert quality_name("mosaic") is None
+    assert int8_name("wave-quality") == "wave-quality-int8"
     assert "wave-quality" not in style_names()
     card, quality = (faststyle.load(each, device="cpu").card for each in ("wave", "wave-quality"))
     assert quality.preset == "quality width 64"
@@ -58,7 +59,9 @@ def test_a_bundled_style_is_small_and_says_where_it_comes_from(style: str) -> No
     assert all((card.description, card.author, card.license, card.source, card.training))
 
 
-@pytest.mark.parametrize("style", [style for style in style_names() if int8_name(style)])
+@pytest.mark.parametrize(
+    "style", [style for style in (*style_names(), "wave-quality") if int8_name(style)]
+)
 def test_a_bundled_style_in_int8_paints_the_same(style: str) -> None:
     name = int8_name(style) or ""
     painted = faststyle.load(style, device="cpu"), faststyle.load(name, device="cpu")
