@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,6 +98,20 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
         raise InputError(f"{path}: is a folder; name a file")
     if not overwrite and path.exists():
         raise OutputExistsError(f"{path}: already exists; pass --overwrite to replace it")
+
+
+def try_folder(folder: Path) -> None:
+    """Make a folder, and see that files can be made in it, before time is spent on what they hold.
+
+    Raises:
+        OSError: they cannot; it names the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 @contextmanager

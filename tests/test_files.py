@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from faststyle.errors import InputError, OutputExistsError
-from faststyle.files import find_pictures, refuse_existing, spread, whole_file
+from faststyle.files import find_pictures, refuse_existing, spread, try_folder, whole_file
 
 
 def _touch(folder: Path, *names: str) -> None:
@@ -121,3 +121,11 @@ def test_find_pictures_goes_down_any_number_of_folders(
     assert list(find_pictures(Path("d"))) == [deep / "a.png"]
     (deep / "a.png").unlink()
     os.removedirs(deep)  # what cleans up after tests would not go down so far
+
+
+def test_a_folder_that_takes_files_is_told_from_others(tmp_path: Path) -> None:
+    try_folder(tmp_path / "new" / "folder")
+    assert list((tmp_path / "new" / "folder").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        try_folder(tmp_path / "file" / "folder")

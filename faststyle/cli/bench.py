@@ -7,7 +7,6 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 from tqdm import tqdm
@@ -26,7 +25,7 @@ from faststyle.cli import INTERRUPTED
 from faststyle.cli.options import add_device, add_models, add_overwrite, readable_size
 from faststyle.cli.tables import name_files, print_table, printable
 from faststyle.errors import FaststyleError, ModelError
-from faststyle.files import refuse_existing
+from faststyle.files import refuse_existing, try_folder
 from faststyle.gallery import resolve
 from faststyle.timing import Size
 
@@ -60,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     """Time the models and print tables; 1 if one could not be timed at every size."""
     if options.csv is not None:
         refuse_existing(options.csv, overwrite=options.overwrite)
-        _check_folder(options.csv.parent)
+        try_folder(options.csv.parent)
     paths, unknown = _find(options.models)
     bar: tqdm[Any]
     with tqdm(unit="step", disable=None) as bar:
@@ -86,20 +85,6 @@ def run(options: argparse.Namespace) -> int:
         print("faststyle: stopped; sizes that were not done are left out", file=sys.stderr)
         return INTERRUPTED
     return 1 if failures else 0
-
-
-def _check_folder(folder: Path) -> None:
-    """Make a folder, and see that files can be made in it, before anything is measured for them.
-
-    Raises:
-        OSError: they cannot.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def _size(text: str) -> Size:

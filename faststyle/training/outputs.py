@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from faststyle.errors import CheckpointError, TrainingError
+from faststyle.files import try_folder
 
 if sys.platform != "win32":
     import fcntl
@@ -97,9 +97,7 @@ def require_writable(path: Path) -> None:
         CheckpointError: its folder cannot be made or written to.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
+        try_folder(path.parent)
     except OSError as error:
         raise CheckpointError(unwritable(path, error)) from error
 
