@@ -111,6 +111,13 @@ def _narrowed(picture: Image.Image) -> Image.Image:
     return narrowed
 
 
+def inverted(picture: Image.Image) -> Image.Image:
+    """Return a greyscale picture of 16 bits with black for white, and all it says."""
+    result = Image.fromarray(65535 - np.asarray(picture, np.uint16))
+    result.info = picture.info
+    return result
+
+
 def _rows(picture: Image.Image, top: int) -> NDArray[np.float32]:
     bottom = min(picture.height, top + ROWS)
     part = picture.crop((0, top, picture.width, bottom))

@@ -7,7 +7,7 @@ import io
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
-from faststyle.colors import bytes_beside, split_alpha, srgb_profile
+from faststyle.colors import bytes_beside, inverted, split_alpha, srgb_profile
 from faststyle.errors import ImageError
 from faststyle.files import PICTURE_FORMATS, refuse_existing, whole_file
 
@@ -66,6 +66,12 @@ STALE_TAGS = (
     ExifTags.Base.MakerNote,
 )
 """Tags of the directory of a shot that are of its pixels, or of its makers' own layout."""
+
+PHOTOMETRIC_TAG = 262
+"""Where a TIFF says what its numbers stand for …"""
+
+WHITE_IS_ZERO = 0
+"""… and that they do the other way round."""
 
 XMP_TAG = 700
 """Where a TIFF has XMP …"""
@@ -431,11 +437,12 @@ def _frames(picture: Image.Image, *, indices: range, name: str) -> Iterator[Imag
 
 def _upright(picture: Image.Image) -> Image.Image:
     picture.load()
-    try:
+    with suppress(Exception):
         ImageOps.exif_transpose(picture, in_place=True)
-    except Exception:
-        return picture
-    return picture
+    tags = getattr(picture, "tag_v2", {})
+    # Pillow turns these of 8 bits alone.
+    negative = picture.mode.startswith("I;16") and tags.get(PHOTOMETRIC_TAG) == WHITE_IS_ZERO
+    return inverted(picture) if negative else picture
 
 
 def _metadata(picture: Image.Image) -> Metadata:

@@ -315,3 +315,16 @@ def test_a_full_disk_leaves_no_half_of_a_file(tmp_path: Path, ending: str) -> No
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_tiff_of_16_bits_whose_white_is_zero_is_no_negative(tmp_path: Path) -> None:
+    levels = np.arange(0, 60000, 100, dtype=np.uint16).reshape(20, 30)
+    exif = Image.Exif()
+    exif[ORIENTATION] = 3
+    path = tmp_path / "scan.tif"
+    Image.fromarray(levels).save(path, exif=exif)
+    content = path.read_bytes()
+    black_is_zero = b"\x06\x01\x03\x00\x01\x00\x00\x00\x01\x00"
+    assert content.count(black_is_zero) == 1
+    path.write_bytes(content.replace(black_is_zero, black_is_zero[:-2] + bytes(2)))
+    assert np.array_equal(np.asarray(open_picture(path)), 65535 - levels[::-1, ::-1])
