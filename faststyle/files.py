@@ -60,7 +60,10 @@ def find_pictures(folder: Path, *, without: Path | None = None) -> Iterator[Path
                 if entry.is_dir(follow_symlinks=False):
                     if not (without and _same(path, without)):
                         folders.append(path)
-                elif is_picture(path) and not something_else(path):
+                # Of a plain file the folder says that it is one, and nothing else need be asked.
+                elif is_picture(path) and (
+                    entry.is_file(follow_symlinks=False) or not something_else(path)
+                ):
                     yield path
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -125,16 +125,30 @@ def plan(
         kind = "is a file" if output.exists() else "has the name of a picture"
         raise InputError(f"{output}: {kind}; name a folder for so many pictures")
     folders = [Path(below) / folder for folder in _folders(places, naming=naming)]
-    photos = {_real(place.picture) for place in places if place.picture is not None}
     for place, folder in zip(places, folders, strict=True):
         results = output / folder
-        if place.picture is None:
-            if results.is_dir() and results.samefile(place.root):
-                raise InputError(f"{results}: is the folder of the photos; write to another one")
-        elif _real(results / naming.name(place.picture)) in photos - {_real(place.picture)}:
-            result = results / naming.name(place.picture)
-            raise InputError(f"{result}: is one of the photos; write to another folder")
+        if place.picture is None and results.is_dir() and results.samefile(place.root):
+            raise InputError(f"{results}: is the folder of the photos; write to another one")
+    _spare_photos(
+        (place.picture, output / folder / naming.name(place.picture))
+        for place, folder in zip(places, folders, strict=True)
+        if place.picture is not None
+    )
     return _pair(places, folders, output, naming=naming)
+
+
+def _spare_photos(pairs: Iterable[tuple[Path, Path]]) -> None:
+    """Refuse a photo's result in the place of another photo; its own place is refused later.
+
+    Raises:
+        InputError: names the result.
+    """
+    results = dict(pairs)
+    taken = {photo: each for photo, each in results.items() if _exists(each)}
+    photos = {_real(photo) for photo in results} if taken else set()
+    for photo, result in taken.items():
+        if _real(result) in photos and _real(result) != _real(photo):
+            raise InputError(f"{result}: is one of the photos; write to another folder")
 
 
 def _pair(
@@ -206,8 +220,12 @@ def _meets_another(source: Path) -> bool:
 def _pictures_called(stem: Path) -> list[str]:
     """Return the names of the pictures that there are with a name but for its ending."""
     names = (f"{stem.name}{ending}" for ending in ENDINGS)
-    # Path.exists() fails on names that are too long.
-    return [name for name in names if os.path.exists(stem.parent / name)]  # noqa: PTH110
+    return [name for name in names if _exists(stem.parent / name)]
+
+
+def _exists(path: Path) -> bool:
+    """Tell whether there is such a file; Path.exists() fails on names that are too long."""
+    return os.path.exists(path)  # noqa: PTH110
 
 
 def _real(path: Path) -> Path:

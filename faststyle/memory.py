@@ -18,8 +18,8 @@ SHARE = 0.5
 USUAL = 2_000_000_000
 """Free memory, in bytes, where the system does not say."""
 
-MOST = 1e6
-"""Largest number of a unit; more of it is a slip."""
+MOST = 10**18
+"""Bytes that no machine has; a size of so many is a slip."""
 
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
@@ -35,9 +35,10 @@ def parse_size(text: str) -> int:
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
     unit = UNITS.get(match[2].upper()) if match else None
-    if match is None or unit is None or not 0 < float(match[1]) < MOST:
+    size = float(match[1]) * unit if match is not None and unit is not None else 0.0
+    if not 0 < size < MOST:
         raise MemoryLimitError(f"--memory {text}: give a size such as 800MB or 2GB")
-    return int(float(match[1]) * unit)
+    return int(size)
 
 
 def resident() -> int:

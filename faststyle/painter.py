@@ -110,6 +110,7 @@ class Painter:
         """
         fitted = self.controls.fitted(size)
         width, height = self.controls.painted(fitted)
+        # The photo, what it is scaled to, results of earlier frames, what has another stroke scale.
         pictures = (PICTURE_BYTES + beside) * math.prod(size)
         pictures += PICTURE_BYTES * math.prod(fitted) * (frames - 1 + (fitted != size))
         pictures += PICTURE_BYTES * width * height * (fitted != (width, height))

@@ -13,7 +13,14 @@ from faststyle.memory import Budget, available, parse_size, resident
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("1GB", 10**9), ("1.5 gib", 3 * 2**29), ("800MB", 8 * 10**8), ("123", 123), ("2kB", 2000)],
+    [
+        ("1GB", 10**9),
+        ("1.5 gib", 3 * 2**29),
+        ("800MB", 8 * 10**8),
+        ("123", 123),
+        ("2kB", 2000),
+        ("800000000", 8 * 10**8),
+    ],
 )
 def test_sizes_are_read(text: str, size: int) -> None:
     assert parse_size(text) == size

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -46,9 +48,12 @@ class Checkpoint:
         """Rebuild the network.
 
         Raises:
-            CheckpointError: the weights do not fit the configured network.
+            CheckpointError: the weights do not fit the configured network, or there is none such.
         """
-        network = build_network(preset=self.config.preset, width=self.config.width)
+        try:
+            network = build_network(preset=self.config.preset, width=self.config.width)
+        except ConfigError as error:
+            raise CheckpointError(str(error)) from error
         try:
             network.load_state_dict(self.network)
         except (RuntimeError, TypeError, AttributeError) as error:
@@ -65,9 +70,16 @@ def load_network(path: Path) -> tuple[TransformerNetwork, Checkpoint]:
         CheckpointError: the file is no checkpoint, or its weights fit no network.
     """
     checkpoint = load_checkpoint(path)
-    try:
+    with naming(path):
         return checkpoint.build(), checkpoint
-    except (CheckpointError, ConfigError) as error:
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name the file in what is said of a checkpoint that does not fit."""
+    try:
+        yield
+    except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
 
 

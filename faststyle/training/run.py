@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -13,15 +13,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from faststyle.errors import (
-    CheckpointError,
-    DataError,
-    DivergenceError,
-    ImageError,
-    TrainingError,
-)
+from faststyle.errors import DataError, DivergenceError, ImageError, TrainingError
 from faststyle.training.calibration import calibrate
-from faststyle.training.checkpoint import Checkpoint, load_checkpoint
+from faststyle.training.checkpoint import Checkpoint, load_checkpoint, naming
 from faststyle.training.config import Plan, RunOptions, TrainingConfig
 from faststyle.training.data import (
     PhotoCrops,
@@ -128,7 +122,7 @@ def train(
             else _decide(setting, objective=objective, started=started)
         )
         notice(_described(setting, plan=plan))
-        with _naming(out / CHECKPOINT) if resume is not None else nullcontext():
+        with naming(out / CHECKPOINT) if resume is not None else nullcontext():
             trainer = setting.trainer(plan, objective=objective, checkpoint=resume)
         with _record(trainer, setting, out=out, prints=prints, resume=resume) as record:
             lowest = resume.lowest if resume is not None else math.inf
@@ -149,15 +143,6 @@ def train(
         model=out / MODEL if run.finished else None,
         unreadable=tuple(run.unreadable),
     )
-
-
-@contextmanager
-def _naming(checkpoint: Path) -> Iterator[None]:
-    """Name the file in what is said of a checkpoint that does not fit."""
-    try:
-        yield
-    except CheckpointError as error:
-        raise CheckpointError(f"{checkpoint}: {error}") from error
 
 
 def _export(trainer: Trainer, path: Path, *, config: TrainingConfig) -> None:
