@@ -60,7 +60,7 @@ def print_table(result: Benchmark) -> None:
     print("| size | network | GFLOP | ms: median (min-max) | fps | memory | times johnson 32 |")
     print("|---|---|---|---|---|---|---|")
     for measured in result.measurements:
-        least, median, most = (1e3 * seconds for seconds in measured.spread())
+        least, median, most = (1e3 * seconds for seconds in measured.min_median_max())
         memory = measured.cost.memory
         cells = [
             str(measured.size),

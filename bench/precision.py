@@ -17,7 +17,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from faststyle.contract import LARGEST_MEAN
-from faststyle.files import find_pictures, spread
+from faststyle.files import evenly_chosen, find_pictures
 from faststyle.images import open_colors
 from faststyle.stylizer import Stylizer, load
 
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=300)
     parser.add_argument("--side", type=int, default=512, help="longer side of photos")
     options = parser.parse_args()
-    photos = spread(sorted(find_pictures(options.photos)), most=options.most)
+    photos = evenly_chosen(sorted(find_pictures(options.photos)), most=options.most)
     print(f"| {len(photos)} photos | mean | above {LARGEST_MEAN:g} | one in 100 above | worst |")
     print("|---|---|---|---|---|")
     for style in options.styles:

@@ -12,7 +12,7 @@ from statistics import median
 from typing import NamedTuple
 
 from faststyle.counting import read_contents
-from faststyle.errors import ConfigError, FaststyleError, ModelError
+from faststyle.errors import FaststyleError, ModelError, OptionError
 from faststyle.files import whole_file
 from faststyle.stylizer import load_file
 from faststyle.timing import Case, Cost, Size, TimedProcess
@@ -58,7 +58,7 @@ class Measurement:
     """How many times longer than the first model it takes: the median over the rounds, as
     what disturbs a round disturbs both. None if the first has no times at this size."""
 
-    def spread(self) -> tuple[float, float, float]:
+    def min_median_max(self) -> tuple[float, float, float]:
         """Return the least, the median and the most of the seconds."""
         return min(self.seconds), median(self.seconds), max(self.seconds)
 
@@ -127,14 +127,14 @@ def benchmark(
         on_progress: called after each step.
 
     Raises:
-        ConfigError: there are no rounds or no sizes, or one without pixels.
+        OptionError: there are no rounds or no sizes, or one without pixels.
         DeviceError: the device or the number of threads cannot be used here.
         KeyboardInterrupt: it was stopped before the first size was done.
     """
     if rounds < 1:
-        raise ConfigError("--rounds must be at least 1")
+        raise OptionError("--rounds must be at least 1")
     if not sizes or min(min(size) for size in sizes) < 1:
-        raise ConfigError("--sizes must name at least one, with sides of 1 pixel or more")
+        raise OptionError("--sizes must name at least one, with sides of 1 pixel or more")
     known, failures = _read_models(models, device=device, threads=threads)
     meetings = _bring_together(known, sizes)
     steps = sum(map(len, meetings.values())) * (rounds + STEPS_BESIDE_ROUNDS)
@@ -185,7 +185,7 @@ def write_csv(result: Benchmark, path: Path) -> None:
 
 
 def _row(measured: Measurement, *, threads: int | None) -> dict[str, object]:
-    model, (least, middle, most) = measured.model, measured.spread()
+    model, (least, middle, most) = measured.model, measured.min_median_max()
     return {
         "model": model.name,
         "path": model.path,

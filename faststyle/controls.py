@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from faststyle.errors import ControlError
+from faststyle.errors import OptionError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,14 +31,14 @@ class Controls:
         """Refuse values that make no sense.
 
         Raises:
-            ControlError: names the option.
+            OptionError: names the option.
         """
         if not 0 <= self.strength <= 1:
-            raise ControlError(f"--strength {self.strength:g}: must be from 0 to 1")
+            raise OptionError(f"--strength {self.strength:g}: must be from 0 to 1")
         if self.max_side is not None and self.max_side < 1:
-            raise ControlError(f"--max-side {self.max_side}: must be at least 1")
+            raise OptionError(f"--max-side {self.max_side}: must be at least 1")
         if not 1 / 16 <= self.stroke_scale <= 16:
-            raise ControlError(f"--stroke-scale {self.stroke_scale:g}: must be from 1/16 to 16")
+            raise OptionError(f"--stroke-scale {self.stroke_scale:g}: must be from 1/16 to 16")
 
     @property
     def change_pixels(self) -> bool:

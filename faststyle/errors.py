@@ -4,14 +4,12 @@ FaststyleError
 ├── ImageError            a picture cannot be read, written or stylized
 ├── OutputExistsError     the result would overwrite a file
 ├── InputError            what was named holds no pictures, or cannot be told apart
-├── ControlError          a control has a value that makes no sense
-├── MemoryLimitError      a limit of memory makes no sense
+├── OptionError           an option has a value that makes no sense
 ├── ModelError            an ONNX file is missing, damaged or not ours
 │   └── UnknownStyleError no bundled style has that name
 ├── DeviceError           the requested device cannot be used
 ├── MissingPackageError   a package that is needed is not installed
 └── TrainingError
-    ├── ConfigError       an option has a value that makes no sense
     ├── DataError         the content folder or the style picture is unusable
     ├── WeightsError      the VGG weights are missing or do not fit
     ├── CheckpointError   a checkpoint is missing, damaged or does not fit
@@ -41,12 +39,8 @@ class InputError(FaststyleError):
     """What was named to be stylized holds no pictures, or cannot go where it should."""
 
 
-class ControlError(FaststyleError):
-    """A control, such as the strength, has a value that makes no sense."""
-
-
-class MemoryLimitError(FaststyleError):
-    """A limit of memory is no size, or too small for anything."""
+class OptionError(FaststyleError):
+    """An option, such as the strength, has a value that makes no sense."""
 
 
 class ModelError(FaststyleError):
@@ -67,10 +61,6 @@ class MissingPackageError(FaststyleError):
 
 class TrainingError(FaststyleError):
     """Training or export cannot go on."""
-
-
-class ConfigError(TrainingError):
-    """An option has a value that makes no sense."""
 
 
 class DataError(TrainingError):

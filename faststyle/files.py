@@ -75,7 +75,7 @@ def something_else(path: Path) -> bool:
         return False
 
 
-def spread(paths: Sequence[Path], *, most: int) -> list[Path]:
+def evenly_chosen(paths: Sequence[Path], *, most: int) -> list[Path]:
     """Return so many of the paths, at even distances of one another, or all if there are fewer."""
     count = min(most, len(paths))
     return [paths[place * len(paths) // count] for place in range(count)]

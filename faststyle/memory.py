@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Condition, Lock
 
-from faststyle.errors import MemoryLimitError
+from faststyle.errors import OptionError
 
 SHARE = 0.5
 """Share of the free memory that is taken where nobody says how much."""
@@ -31,13 +31,13 @@ def parse_size(text: str) -> int:
     """Read a size such as ``1GB``, ``800 MB`` or ``1.5GiB``, in bytes.
 
     Raises:
-        MemoryLimitError: it is no such size.
+        OptionError: it is no such size.
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
     unit = UNITS.get(match[2].upper()) if match else None
     size = float(match[1]) * unit if match is not None and unit is not None else 0.0
     if not 0 < size < MOST:
-        raise MemoryLimitError(f"--memory {text}: give a size such as 800MB or 2GB")
+        raise OptionError(f"--memory {text}: give a size such as 800MB or 2GB")
     return int(size)
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from faststyle.colors import split_alpha
 from faststyle.contract import ModelCard
 from faststyle.controls import Controls
-from faststyle.errors import ControlError
+from faststyle.errors import OptionError
 from faststyle.memory import Budget
 from faststyle.tiles import Brush, Pixels, repaint
 
@@ -80,13 +80,13 @@ class Painter:
             threads: tiles of one picture that are painted at the same time.
 
         Raises:
-            ControlError: the weights make no sense.
+            OptionError: the weights make no sense.
         """
         if not all(weight >= 0 and math.isfinite(weight) for _, weight in styles):
-            raise ControlError("weights of styles must be 0 or more, such as wave:0.7,mosaic:0.3")
+            raise OptionError("weights of styles must be 0 or more, such as wave:0.7,mosaic:0.3")
         total = sum(weight for _, weight in styles)
         if not 0 < total < math.inf:
-            raise ControlError("the weights of styles must have a sum above 0, and not so large")
+            raise OptionError("the weights of styles must have a sum above 0, and not so large")
         self.styles = [Weighted(style, weight / total) for style, weight in styles if weight]
         self.controls = controls
         self.budget = Budget(memory)
@@ -192,7 +192,7 @@ def _blended(brushes: Sequence[tuple[Brush, float]]) -> Brush:
     if len(brushes) == 1:
         return brushes[0][0]
     if any(brush.sides for brush, _ in brushes):
-        raise ControlError(
+        raise OptionError(
             "a model for pictures of one size cannot be blended with others in tiles; allow more "
             "--memory, or scale the photo down with --max-side"
         )

@@ -19,7 +19,7 @@ from faststyle.benchmark import (
     write_csv,
 )
 from faststyle.counting import Contents
-from faststyle.errors import ConfigError, DeviceError
+from faststyle.errors import DeviceError, OptionError
 from faststyle.gallery import style_path
 from faststyle.timing import Cost, Size
 from tests.conftest import Build
@@ -129,10 +129,10 @@ def test_a_csv_holds_everything_and_leaves_the_unknown_empty(tmp_path: Path) -> 
 
 def test_what_makes_no_sense_is_refused() -> None:
     models = {"wave": WAVE}
-    with pytest.raises(ConfigError, match="--rounds must be at least 1"):
+    with pytest.raises(OptionError, match="--rounds must be at least 1"):
         benchmark(models, rounds=0)
     for sizes in ((), (SMALL, Size(0, 9))):
-        with pytest.raises(ConfigError, match="--sizes must name at least one, with sides"):
+        with pytest.raises(OptionError, match="--sizes must name at least one, with sides"):
             benchmark(models, sizes=sizes)
     with pytest.raises(DeviceError, match="--threads 0: must be from 1"):
         benchmark(models, threads=0)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from faststyle.controls import Controls, with_colors
-from faststyle.errors import ControlError
+from faststyle.errors import OptionError
 from tests.conftest import blotches, pixels
 
 PHOTO, PAINTING = blotches(30, 40), blotches(30, 40, seed=1)
@@ -92,5 +92,5 @@ def test_strokes_grow_as_the_painted_size_shrinks() -> None:
     ],
 )
 def test_values_that_make_no_sense_are_refused(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ControlError, match=message):
+    with pytest.raises(OptionError, match=message):
         Controls(**options)

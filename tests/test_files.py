@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from faststyle.errors import InputError, OutputExistsError
-from faststyle.files import find_pictures, refuse_existing, spread, try_folder, whole_file
+from faststyle.files import evenly_chosen, find_pictures, refuse_existing, try_folder, whole_file
 
 
 def _touch(folder: Path, *names: str) -> None:
@@ -67,8 +67,8 @@ def test_find_pictures_finds_a_folder_that_may_not_be_entered(
     ("most", "expected"), [(1, "a"), (3, "ace"), (7, "abcdefg"), (9, "abcdefg")]
 )
 def test_paths_are_chosen_at_even_distances(most: int, expected: str) -> None:
-    assert spread([Path(name) for name in "abcdefg"], most=most) == [*map(Path, expected)]
-    assert spread([], most=most) == []
+    assert evenly_chosen([Path(name) for name in "abcdefg"], most=most) == [*map(Path, expected)]
+    assert evenly_chosen([], most=most) == []
 
 
 def test_whole_file_appears_under_its_name_only_when_done(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from faststyle import memory
-from faststyle.errors import MemoryLimitError
+from faststyle.errors import OptionError
 from faststyle.memory import Budget, available, parse_size, resident
 
 
@@ -28,7 +28,7 @@ def test_sizes_are_read(text: str, size: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "GB", "-1GB", "1 potato", "0", "1e9"])
 def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(MemoryLimitError, match="--memory"):
+    with pytest.raises(OptionError, match="--memory"):
         parse_size(text)
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 import faststyle
 from faststyle.contract import STATISTICS, ModelCard
 from faststyle.controls import Controls
-from faststyle.errors import ControlError, ModelError
+from faststyle.errors import ModelError, OptionError
 from faststyle.painter import LARGEST_SIDE, SMALLEST_SIDE, Painter, Weighted
 from faststyle.tiles import Brush, Pixels
 from tests.conftest import blotches, pixels
@@ -64,7 +64,7 @@ def test_a_style_without_a_share_is_not_painted() -> None:
 
 @pytest.mark.parametrize("shares", [(0.0,), (1.0, -0.5), (float("nan"),)])
 def test_shares_that_make_no_sense_are_refused(shares: tuple[float, ...]) -> None:
-    with pytest.raises(ControlError, match="weight"):
+    with pytest.raises(OptionError, match="weight"):
         _painter(*(Weighted(Flat(1), share) for share in shares))
 
 

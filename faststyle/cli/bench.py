@@ -151,7 +151,7 @@ def _print_measurements(result: Benchmark) -> None:
 
 
 def _cells(measured: Measurement) -> list[str]:
-    least, middle, most = measured.spread()
+    least, middle, most = measured.min_median_max()
     gflop, memory, ratio = measured.gflop, measured.cost.memory, measured.ratio
     return [
         str(measured.size),

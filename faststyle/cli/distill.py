@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from faststyle.cli.options import add_overwrite, readable_size, require_training_packages
 from faststyle.cli.running import SIGNAL_STATUS, stop_signals
-from faststyle.errors import ConfigError
+from faststyle.errors import OptionError
 from faststyle.files import refuse_existing
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     output: Path = options.output
     refuse_existing(output, overwrite=options.overwrite)
     if options.steps < 1:
-        raise ConfigError("--steps must be at least 1")
+        raise OptionError("--steps must be at least 1")
     # Only now, as torch takes seconds to import.
     from faststyle.training.data import find_photos
     from faststyle.training.distill import Teacher, distill

@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from faststyle.cli.options import add_models, add_overwrite, require_training_packages, words
 from faststyle.cli.tables import name_files, print_table
-from faststyle.errors import ConfigError, DataError
-from faststyle.files import find_pictures, refuse_existing, spread
+from faststyle.errors import DataError, OptionError
+from faststyle.files import evenly_chosen, find_pictures, refuse_existing
 from faststyle.gallery import resolve
 from faststyle.images import save_picture
 from faststyle.stylizer import load_file
@@ -234,21 +234,21 @@ def _check(options: argparse.Namespace) -> None:
         style_weight=options.style_weight,
     )
     if options.size < SMALLEST_CROP:
-        raise ConfigError(f"--size must be at least {SMALLEST_CROP}")
+        raise OptionError(f"--size must be at least {SMALLEST_CROP}")
     if options.iterations < 1:
-        raise ConfigError("--iterations must be at least 1")
+        raise OptionError("--iterations must be at least 1")
     for name in options.metrics:
         if name not in METRICS:
-            raise ConfigError(f"no metric is called {name!r}: choose from {', '.join(METRICS)}")
+            raise OptionError(f"no metric is called {name!r}: choose from {', '.join(METRICS)}")
     if options.max_photos is not None and options.max_photos < 1:
-        raise ConfigError("--max-photos must be at least 1")
+        raise OptionError("--max-photos must be at least 1")
 
 
 def _choose_photos(folder: Path, *, without: Path, most: int | None) -> list[Path]:
     paths = sorted(find_pictures(folder, without=without))
     if not paths:
         raise DataError(f"{folder}: no folder with pictures; pass one of photos with --content")
-    return spread(paths, most=most or len(paths))
+    return evenly_chosen(paths, most=most or len(paths))
 
 
 def _open_models(named: Sequence[str]) -> dict[str, Repaint]:

@@ -16,7 +16,7 @@ from faststyle.cli.options import (
     with_stated,
 )
 from faststyle.contract import LARGEST_MEAN, LARGEST_SIDE, LAYOUTS, ModelCard
-from faststyle.errors import ConfigError, DataError
+from faststyle.errors import DataError, OptionError
 from faststyle.files import find_pictures, refuse_existing
 from faststyle.gallery import resolve
 
@@ -128,17 +128,17 @@ def _check(options: argparse.Namespace) -> None:
     """Refuse values that make no sense.
 
     Raises:
-        ConfigError: names the option.
+        OptionError: names the option.
         DataError: there is no folder where photos should be.
     """
     if not 0 <= options.max_difference < math.inf:
-        raise ConfigError("--max-difference must be 0 or more, and finite")
+        raise OptionError("--max-difference must be 0 or more, and finite")
     if options.size is not None and max(options.size) > LARGEST_SIDE:
-        raise ConfigError(f"--size: sides must be at most {LARGEST_SIDE}; lower them")
+        raise OptionError(f"--size: sides must be at most {LARGEST_SIDE}; lower them")
     if options.photos is None:
         return
     if options.precision != "int8":
-        raise ConfigError("--photos is for --precision int8 alone; leave it out, or choose that")
+        raise OptionError("--photos is for --precision int8 alone; leave it out, or choose that")
     if not options.photos.is_dir():
         raise DataError(f"{options.photos}: no such folder; name one of photos with --photos")
 

@@ -16,7 +16,7 @@ from faststyle.cli.synthesis import (
     given_settings,
     make,
 )
-from faststyle.errors import ConfigError, DataError, ImageError
+from faststyle.errors import DataError, ImageError, OptionError
 from faststyle.training.synthesis_config import STARTS, OptimizationConfig, SynthesisOptions
 
 PICTURE_OPTIONS: tuple[Option, ...] = (
@@ -88,7 +88,7 @@ def _pairs(content: Path, style: Path | None, *, output: Path) -> dict[Path, tup
     """Name the photo and the style picture of each result.
 
     Raises:
-        ConfigError: a photo comes without a style picture, or a folder with one, or two results
+        OptionError: a photo comes without a style picture, or a folder with one, or two results
             would have one name.
         DataError: the folder lacks photos or style pictures.
     """
@@ -96,10 +96,10 @@ def _pairs(content: Path, style: Path | None, *, output: Path) -> dict[Path, tup
 
     if not content.is_dir():
         if style is None:
-            raise ConfigError(f"{content}: name a style picture after the photo")
+            raise OptionError(f"{content}: name a style picture after the photo")
         return {output: (content, style)}
     if style is not None:
-        raise ConfigError(
+        raise OptionError(
             f"{content}: a folder has its own {STYLE_PREFIX}* pictures; name no other"
         )
     pairs: dict[Path, tuple[Path, Path]] = {}
@@ -111,7 +111,7 @@ def _pairs(content: Path, style: Path | None, *, output: Path) -> dict[Path, tup
         )
         other = pairs.setdefault(output / name, pair)
         if other != pair:
-            raise ConfigError(
+            raise OptionError(
                 f"{name}: is what both {_named(other)} and {_named(pair)} would be called; "
                 "rename a picture"
             )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from faststyle.cli.options import words
-from faststyle.errors import ConfigError
+from faststyle.errors import OptionError
 from faststyle.training.config import DEVICES, RunOptions, TrainingConfig, flag
 
 PATHS = ("style", "content", "vgg_weights")
@@ -126,7 +126,7 @@ def given_run_options(options: argparse.Namespace) -> RunOptions:
     """Collect the run options that were given.
 
     Raises:
-        ConfigError: one makes no sense.
+        OptionError: one makes no sense.
     """
     return RunOptions(**_given(options, RunOptions))
 
@@ -146,15 +146,15 @@ def new_config(given: dict[str, Any]) -> TrainingConfig:
     """Build a configuration from given settings.
 
     Raises:
-        ConfigError: one is missing, makes no sense, or contradicts another.
+        OptionError: one is missing, makes no sense, or contradicts another.
     """
     for name, what in (("style", "a style picture"), ("content", "--content DIR")):
         if name not in given:
-            raise ConfigError(f"training needs {what}; see faststyle train --help")
+            raise OptionError(f"training needs {what}; see faststyle train --help")
     settings = dict(given)
     for first, second in EXCLUSIVE:
         if first in given and second in given:
-            raise ConfigError(f"give {flag(first)} or {flag(second)}, not both")
+            raise OptionError(f"give {flag(first)} or {flag(second)}, not both")
         if first in given:
             settings[second] = None
     return TrainingConfig(**settings)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faststyle.controls import Controls
-from faststyle.errors import ControlError, MemoryLimitError, ModelError
+from faststyle.errors import ModelError, OptionError
 from faststyle.gallery import style_path
 from faststyle.memory import SHARE, available, resident
 from faststyle.painter import Painter, Weighted
@@ -43,11 +43,11 @@ class Machine:
         """Refuse values that make no sense.
 
         Raises:
-            ControlError: names the option.
+            OptionError: names the option.
         """
         check_threads(self.threads)
         if self.workers is not None and not 1 <= self.workers <= MOST_WORKERS:
-            raise ControlError(f"--workers {self.workers}: must be from 1 to {MOST_WORKERS}")
+            raise OptionError(f"--workers {self.workers}: must be from 1 to {MOST_WORKERS}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,12 +95,12 @@ class Studio:
         Raises:
             UnknownStyleError: no bundled style has a name.
             ModelError: there is no such file.
-            ControlError: a blend makes no sense.
+            OptionError: a blend makes no sense.
         """
         if self.style is not None:
             return [(style_path(name), share) for name, share in _parse_blend(self.style)]
         if not self.model:
-            raise ControlError("--model: names no file")
+            raise OptionError("--model: names no file")
         if Path(self.model).is_file():  # whose name may have commas
             return [(Path(self.model), 1.0)]
         files = [(Path(name), share) for name, share in _parse_blend(self.model)]
@@ -121,7 +121,7 @@ class Studio:
         left = self.machine.memory - resident()
         if left < LEAST_MEMORY:
             least = math.ceil((resident() + LEAST_MEMORY) / TENTH) / 10
-            raise MemoryLimitError(
+            raise OptionError(
                 f"--memory {self.machine.memory / 1e6:.0f}MB: too little for any photo; give "
                 f"{least:g}GB at the least"
             )
@@ -132,7 +132,7 @@ def _parse_blend(text: str) -> list[tuple[str, float]]:
     """Read ``a:0.7,b:0.3``, or one name alone.
 
     Raises:
-        ControlError: a share is no number.
+        OptionError: a blend names no style before a colon.
     """
     named = []
     for part in text.split(","):
@@ -142,5 +142,5 @@ def _parse_blend(text: str) -> list[tuple[str, float]]:
         except ValueError:
             named.append((part, 1.0))  # a colon of the name, as in C:\\wave.onnx
     if len(named) > 1 and not all(name for name, _ in named):
-        raise ControlError(f"{text}: name a style before each colon, such as wave:0.7")
+        raise OptionError(f"{text}: name a style before each colon, such as wave:0.7")
     return named

@@ -20,7 +20,7 @@ from faststyle.cli.options import add_device, add_overwrite
 from faststyle.cli.studio import Machine, Studio
 from faststyle.colors import split_alpha
 from faststyle.controls import Controls
-from faststyle.errors import ControlError, ImageError, InputError
+from faststyle.errors import ImageError, InputError, OptionError
 from faststyle.files import PICTURE_FORMATS, refuse_existing
 from faststyle.gallery import style_names
 from faststyle.images import (
@@ -224,13 +224,13 @@ def _read_mask(path: Path | None, *, max_pixels: int) -> Image.Image | None:
 
 def _checked_quality(quality: int | None) -> int | None:
     if quality is not None and not 1 <= quality <= 100:
-        raise ControlError(f"--quality {quality}: must be from 1 to 100")
+        raise OptionError(f"--quality {quality}: must be from 1 to 100")
     return quality
 
 
 def _checked_pixels(megapixels: float) -> int:
     if not 0 < megapixels < 1e6:
-        raise ControlError(f"--max-megapixels {megapixels:g}: must be above 0 and below a million")
+        raise OptionError(f"--max-megapixels {megapixels:g}: must be above 0 and below a million")
     pixels = round(megapixels * 1e6)
     allow_pixels(pixels)
     return pixels
@@ -238,7 +238,7 @@ def _checked_pixels(megapixels: float) -> int:
 
 def _checked_suffix(suffix: str) -> str:
     if "/" in suffix or os.sep in suffix:
-        raise ControlError(f"--suffix {suffix}: must be a part of a name, not a path")
+        raise OptionError(f"--suffix {suffix}: must be a part of a name, not a path")
     return suffix
 
 
@@ -254,7 +254,7 @@ def _format(destination: Path, *, ending: str) -> str:
     """Return Pillow's name of the format to write, which the ending asked for must be of, too."""
     encoder = picture_format(destination)
     if ending and encoder != PICTURE_FORMATS[ending]:
-        raise ControlError(f"--format: {destination} is named otherwise; change one of both")
+        raise OptionError(f"--format: {destination} is named otherwise; change one of both")
     return encoder
 
 

@@ -17,7 +17,7 @@ from faststyle.cli.settings import (
     numbers,
     shown,
 )
-from faststyle.errors import ConfigError
+from faststyle.errors import OptionError
 
 INTENSITIES = (2.0, 5.0, 8.0)
 STROKE_SIZES = (3.0, 5.0, 7.0)
@@ -46,9 +46,9 @@ def run(options: argparse.Namespace) -> int:
     """Sweep, and return 128 plus the signal if one stopped it."""
     require_training_packages()
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise ConfigError("a sweep runs in one process; start it without torchrun")
+        raise OptionError("a sweep runs in one process; start it without torchrun")
     if not options.intensities or not options.stroke_sizes:
-        raise ConfigError("--intensities and --stroke-sizes need a number each at the least")
+        raise OptionError("--intensities and --stroke-sizes need a number each at the least")
     out: Path = options.out or Path("runs") / f"{Path(options.style).stem}_sweep"
     config = new_config(given_config(options))
     # Only now, as torch takes seconds to import.

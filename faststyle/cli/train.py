@@ -22,7 +22,7 @@ from faststyle.cli.settings import (
     new_config,
     shown,
 )
-from faststyle.errors import ConfigError, OutputExistsError
+from faststyle.errors import OptionError, OutputExistsError
 from faststyle.training.config import SAYINGS, RunOptions, TrainingConfig, flag
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     given = given_config(options)
     if options.from_sweep is not None:
         if options.resume:
-            raise ConfigError("give --from-sweep to start a run and --resume to go on, not both")
+            raise OptionError("give --from-sweep to start a run and --resume to go on, not both")
         given = _from_sweep(options.from_sweep, given)
     return _train(given, out=options.out, resume=options.resume, options=given_run_options(options))
 
@@ -103,7 +103,7 @@ def _train(given: dict[str, Any], *, out: Path | None, resume: bool, options: Ru
 
     if out is None:
         if "style" not in given:
-            raise ConfigError("name a style picture, or the folder of a run with --out")
+            raise OptionError("name a style picture, or the folder of a run with --out")
         out = Path("runs") / Path(given["style"]).stem
     with (
         occupied(out) if FIRST_PROCESS else nullcontext(),
@@ -157,11 +157,11 @@ def _resumed(checkpoint: Checkpoint, given: dict[str, Any]) -> Checkpoint:
         if key in (*CHANGEABLE, *REPLANNED) or automatic or value == old:
             continue
         if key == "minutes":
-            raise ConfigError(
+            raise OptionError(
                 f"--minutes {shown(value)}: the run has counted {plan.steps} steps since it was "
                 "started; give --steps to change them"
             )
-        raise ConfigError(
+        raise OptionError(
             f"{_written(key, value)}: the run was started {_started(old)}; "
             "leave the option out, or start another run with --out"
         )
@@ -171,7 +171,7 @@ def _resumed(checkpoint: Checkpoint, given: dict[str, Any]) -> Checkpoint:
         validations = []  # or it would be as flat as it was
     plan = replace(plan, **{key: given[key] for key in REPLANNED if key in given})
     if plan.steps < checkpoint.step:
-        raise ConfigError(f"--steps {plan.steps}: the run is at step {checkpoint.step} already")
+        raise OptionError(f"--steps {plan.steps}: the run is at step {checkpoint.step} already")
     config = replace(config, **{key: given[key] for key in CHANGEABLE if key in given})
     return replace(checkpoint, config=config, plan=plan, validations=validations)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from faststyle.errors import CheckpointError, ConfigError
+from faststyle.errors import CheckpointError, OptionError
 from faststyle.training.config import Plan, TrainingConfig
 from faststyle.training.network import TransformerNetwork, build_network
 from faststyle.training.tensors import load_tensors, save_tensors
@@ -52,7 +52,7 @@ class Checkpoint:
         """
         try:
             network = build_network(preset=self.config.preset, width=self.config.width)
-        except ConfigError as error:
+        except OptionError as error:
             raise CheckpointError(str(error)) from error
         try:
             network.load_state_dict(self.network)
@@ -135,7 +135,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         config = TrainingConfig.from_dict(content.pop("config"))
         plan = Plan(**content.pop("plan"))
         checkpoint = Checkpoint(config=config, plan=plan, **content)
-    except (ConfigError, KeyError, TypeError, AttributeError) as error:
+    except (OptionError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path}: {DAMAGED}") from error
     if not all(isinstance(getattr(checkpoint, name), kind) for name, kind in _TYPES.items()):
         raise CheckpointError(f"{path}: {DAMAGED}")

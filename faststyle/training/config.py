@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from faststyle.contract import STATED
-from faststyle.errors import ConfigError
+from faststyle.errors import OptionError
 
 SMALLEST_CROP = 64
 """The deepest VGG block needs a few positions to compare, at 16 pixels each."""
@@ -102,7 +102,7 @@ class TrainingConfig:
         """Refuse values that make no sense.
 
         Raises:
-            ConfigError: names the option.
+            OptionError: names the option.
         """
         require_layers(self.content_layers, option="content_layers")
         require_layers(self.style_layers, option="style_layers")
@@ -168,7 +168,7 @@ class TrainingConfig:
         """Read what `to_dict` wrote.
 
         Raises:
-            ConfigError: a key is unknown or missing, or a value makes no sense.
+            OptionError: a key is unknown or missing, or a value makes no sense.
         """
         unknown = sorted(values.keys() - {field.name for field in fields(cls)})
         _require(not unknown, f"unknown settings: {', '.join(unknown)}")
@@ -178,7 +178,7 @@ class TrainingConfig:
         try:
             return cls(**settings)
         except TypeError as error:
-            raise ConfigError(f"settings do not fit: {error}") from error
+            raise OptionError(f"settings do not fit: {error}") from error
 
 
 def style_side(stroke_size: float) -> int:
@@ -210,7 +210,7 @@ class Plan:
         """Refuse a plan that nobody could have made.
 
         Raises:
-            ConfigError: what is wrong.
+            OptionError: what is wrong.
         """
         _require(self.steps >= 1, "--steps must be at least 1")
         _require(self.batch_size >= 1, "--batch-size must be at least 1")
@@ -244,7 +244,7 @@ class RunOptions:
         """Refuse values that make no sense.
 
         Raises:
-            ConfigError: names the option.
+            OptionError: names the option.
         """
         _require(self.device in DEVICES, f"--device must be one of {', '.join(DEVICES)}")
         _require(self.workers >= 0, "--workers must be 0 or more")
@@ -262,7 +262,7 @@ def require_layers(layers: Sequence[str], *, option: str) -> None:
     """Refuse layers of a loss if there are none, or one is named twice.
 
     Raises:
-        ConfigError: names the option.
+        OptionError: names the option.
     """
     _require(bool(layers), f"{flag(option)} names no layer")
     for layer in layers:
@@ -274,4 +274,4 @@ def require_layers(layers: Sequence[str], *, option: str) -> None:
 
 def _require(condition: bool, message: str) -> None:
     if not condition:
-        raise ConfigError(message)
+        raise OptionError(message)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from faststyle.errors import ConfigError
+from faststyle.errors import OptionError
 
 Distance = Literal["relative", "mean", "half_sum", "quarter_mean"]
 """How far features or Gram matrices are apart: see `faststyle.training.losses.DISTANCES`."""
@@ -120,10 +120,10 @@ def find_convention(name: str) -> LossConvention:
     """Return the convention of a name.
 
     Raises:
-        ConfigError: there is none.
+        OptionError: there is none.
     """
     if name not in CONVENTIONS:
-        raise ConfigError(
+        raise OptionError(
             f"no loss convention is called {name!r}: choose from {', '.join(CONVENTIONS)}"
         )
     return CONVENTIONS[name]

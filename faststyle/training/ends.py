@@ -117,7 +117,7 @@ def close_graph(
     if form.layout == NHWC_UINT8:
         picture = _interleave(writer, network, painted, padded=opening.picture.size)
     else:
-        picture = _spread(writer, network, painted)
+        picture = _depth_to_space(writer, network, painted)
     start, axes = writer.integers(0, 0), writer.integers(*SIDES[form.layout])
     output = "" if form.controls else OUTPUT
     cropped = writer.node("Slice", picture, start, opening.size, axes, output=output)
@@ -208,7 +208,7 @@ def _interleave(
     return writer.node("Reshape", x, shape)
 
 
-def _spread(writer: GraphWriter, network: TransformerNetwork, values: str) -> str:
+def _depth_to_space(writer: GraphWriter, network: TransformerNetwork, values: str) -> str:
     """Turn float32 N×C×h×w, of a picture or of its blocks, into N×3×H×W."""
     last = network.layers[-1]
     if not isinstance(last, Enlarge):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from faststyle.errors import ConfigError, DataError, ImageError
+from faststyle.errors import DataError, ImageError, OptionError
 from faststyle.files import whole_file
 from faststyle.images import open_colors
 from faststyle.training.data import read_style
@@ -118,12 +118,12 @@ def evaluate(
         on_progress: called after each photo.
 
     Raises:
-        ConfigError: a model has the name of the unchanged photos.
+        OptionError: a model has the name of the unchanged photos.
         ImageError: the style cannot be read, or a model cannot repaint a photo.
         DataError: no photo can be read, or the style picture is of no use.
     """
     if BASELINE in models:
-        raise ConfigError(f"{BASELINE!r} is not free as the name of a model; rename the file")
+        raise OptionError(f"{BASELINE!r} is not free as the name of a model; rename the file")
     repaints = {BASELINE: _unchanged, **models}
     rows: list[Row] = []
     unreadable: list[Path] = []

@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 
 from faststyle.contract import ModelCard, check_version
-from faststyle.errors import CheckpointError, ConfigError, ModelError
+from faststyle.errors import CheckpointError, ModelError, OptionError
 from faststyle.training.graph import read_weights
 from faststyle.training.network import TransformerNetwork, build_network
 from faststyle.version import __version__
@@ -31,7 +31,7 @@ def read_exported(path: Path) -> tuple[TransformerNetwork, ModelCard]:
     try:
         network = build_network(preset=preset, width=int(width))
         read_weights(network, model.graph)
-    except (ConfigError, ValueError, RuntimeError) as error:
+    except (OptionError, ValueError, RuntimeError) as error:
         raise CheckpointError(
             f"{path}: its weights do not fit {card.preset or 'any preset'} ({error}); "
             f"export it again {_source(card)}"

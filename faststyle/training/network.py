@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from faststyle.errors import ConfigError
+from faststyle.errors import OptionError
 from faststyle.training.layers import Affine, Enlarge, InstanceNorm, Residual, SampledNorm
 
 MINIMUM_SIDE = 8
@@ -304,13 +304,13 @@ def choose_width(*, preset: str, width: int | None) -> int:
     """Return the width a network is built with: the preset's own where None is asked for.
 
     Raises:
-        ConfigError: no preset has that name, or the width is below 1 or above `MOST_WIDTH`.
+        OptionError: no preset has that name, or the width is below 1 or above `MOST_WIDTH`.
     """
     if preset not in PRESETS:
-        raise ConfigError(f"no preset is called {preset!r}: choose from {', '.join(PRESETS)}")
+        raise OptionError(f"no preset is called {preset!r}: choose from {', '.join(PRESETS)}")
     width = PRESETS[preset].width if width is None else width
     if not 1 <= width <= MOST_WIDTH:
-        raise ConfigError(f"--width {width}: the width must be from 1 to {MOST_WIDTH}")
+        raise OptionError(f"--width {width}: the width must be from 1 to {MOST_WIDTH}")
     return width
 
 
@@ -318,7 +318,7 @@ def build_network(*, preset: str, width: int | None = None) -> TransformerNetwor
     """Build a network with random weights from torch's global generator, for evaluation.
 
     Raises:
-        ConfigError: no preset has that name, or the width is below 1 or above `MOST_WIDTH`.
+        OptionError: no preset has that name, or the width is below 1 or above `MOST_WIDTH`.
     """
     width = choose_width(preset=preset, width=width)
     return PRESETS[preset].build(width).eval()

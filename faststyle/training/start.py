@@ -23,7 +23,7 @@ def decide_start(config: TrainingConfig) -> str:
     """Say what a run starts from: the bundled style if it can be grown to it, or random weights.
 
     Raises:
-        ConfigError: the preset does not exist.
+        OptionError: the preset does not exist.
         CheckpointError: the bundled style is damaged.
     """
     if config.start_from != START_BUNDLED:
@@ -44,7 +44,7 @@ def starting_network(config: TrainingConfig) -> TransformerNetwork:
     fewer steps than one with random weights needs. So does a larger network that has grown from it.
 
     Raises:
-        ConfigError: the preset does not exist.
+        OptionError: the preset does not exist.
         CheckpointError: what to start from cannot be read, or is of another kind or larger.
     """
     if config.start_from == START_BUNDLED:

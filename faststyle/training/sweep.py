@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 import faststyle
-from faststyle.errors import ConfigError, ImageError, TrainingError
+from faststyle.errors import ImageError, OptionError, TrainingError
 from faststyle.files import whole_file
 from faststyle.images import open_colors
 from faststyle.training.checkpoint import Checkpoint, load_checkpoint
@@ -184,7 +184,7 @@ def _found(folder: Path, settings: TrainingConfig) -> Checkpoint | None:
     """Return the checkpoint of a run that is there already.
 
     Raises:
-        ConfigError: it was made with other settings.
+        OptionError: it was made with other settings.
     """
     path = folder / CHECKPOINT
     if not path.exists():
@@ -194,7 +194,7 @@ def _found(folder: Path, settings: TrainingConfig) -> Checkpoint | None:
     if folder.name != START:  # cells start from there, wherever the sweep lies now
         made = replace(made, start_from=settings.start_from)
     if made != replace(settings, start_from=decide_start(settings)):
-        raise ConfigError(
+        raise OptionError(
             f"{folder}: was made with other settings; repeat them to go on, "
             "or choose another folder with --out"
         )

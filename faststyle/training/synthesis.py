@@ -270,7 +270,7 @@ def saved_state(out: Path, config: SynthesisConfig, *, prints: dict[str, str]) -
 
     Raises:
         CheckpointError: there is none, it is damaged, or was made from other files.
-        ConfigError: it was made with other settings.
+        OptionError: it was made with other settings.
     """
     state = load_state(files_beside(out).state)
     require_same(state, config, prints=prints)

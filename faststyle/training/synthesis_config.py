@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from faststyle.errors import ConfigError
+from faststyle.errors import OptionError
 from faststyle.training.config import DEVICES, SMALLEST_CROP, flag, require_layers
 from faststyle.training.conventions import LossConvention, find_convention
 
@@ -59,7 +59,7 @@ class SynthesisConfig:
         """Refuse values that make no sense.
 
         Raises:
-            ConfigError: names the option.
+            OptionError: names the option.
         """
         find_convention(self.convention)
         for option, known in (("optimizer", OPTIMIZERS), ("pooling", POOLINGS)):
@@ -141,7 +141,7 @@ class OptimizationConfig(SynthesisConfig):
         """Refuse values that make no sense.
 
         Raises:
-            ConfigError: names the option.
+            OptionError: names the option.
         """
         super().__post_init__()
         require_layers(self.chosen_content_layers, option="content_layers")
@@ -174,7 +174,7 @@ class TextureConfig(SynthesisConfig):
         """Refuse values that make no sense.
 
         Raises:
-            ConfigError: names the option.
+            OptionError: names the option.
         """
         super().__post_init__()
         _require(
@@ -197,7 +197,7 @@ class SynthesisOptions:
         """Refuse values that make no sense.
 
         Raises:
-            ConfigError: names the option.
+            OptionError: names the option.
         """
         _require_one_of(self.device, DEVICES, option="device")
         _require(self.preview_every >= 1, "--preview-every must be at least 1")
@@ -213,4 +213,4 @@ def _require_weight(weight: float | None, *, option: str) -> None:
 
 def _require(condition: bool, message: str) -> None:
     if not condition:
-        raise ConfigError(message)
+        raise OptionError(message)

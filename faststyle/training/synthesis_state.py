@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from faststyle.errors import CheckpointError, ConfigError, ImageError, WeightsError
+from faststyle.errors import CheckpointError, ImageError, OptionError, WeightsError
 from faststyle.training.config import flag
 from faststyle.training.fingerprints import file_digest
 from faststyle.training.synthesis_config import SynthesisConfig
@@ -103,14 +103,14 @@ def require_same(
     """Check that a picture is resumed with what it was started from.
 
     Raises:
-        ConfigError: a setting is another.
+        OptionError: a setting is another.
         CheckpointError: a file is another.
     """
     asked = config.to_dict()
     for setting in sorted(asked.keys() | state.config.keys()):
         old, new = state.config.get(setting), asked.get(setting)
         if setting not in FILES and old != new:
-            raise ConfigError(
+            raise OptionError(
                 f"{flag(setting)} {_shown(new)}: the picture was started with {_shown(old)}; "
                 "give that, or start again without --resume"
             )

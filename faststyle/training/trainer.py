@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from faststyle.errors import CheckpointError, ConfigError
+from faststyle.errors import CheckpointError, OptionError
 from faststyle.training.checkpoint import Checkpoint
 from faststyle.training.config import Plan, TrainingConfig, style_side
 from faststyle.training.data import read_style
@@ -54,11 +54,11 @@ class Trainer:
             checkpoint: state to continue from.
 
         Raises:
-            ConfigError: a preset does not exist, or the batch cannot be shared equally.
+            OptionError: a preset does not exist, or the batch cannot be shared equally.
             CheckpointError: a checkpoint, or what to start from, does not fit.
         """
         if plan.batch_size % processes.count:
-            raise ConfigError(
+            raise OptionError(
                 f"--batch-size {plan.batch_size} cannot be shared equally by {processes.count} "
                 f"processes; choose a multiple of {processes.count}"
             )
@@ -164,7 +164,7 @@ def build_objective(config: TrainingConfig) -> PerceptualLoss:
     Without a configured style weight it is 1, until a `Trainer` sets the planned one.
 
     Raises:
-        ConfigError: a layer or loss network does not exist.
+        OptionError: a layer or loss network does not exist.
         ImageError: the style picture cannot be read.
         DataError: it is too small, or of one colour.
         WeightsError: the weights cannot be had or do not fit.

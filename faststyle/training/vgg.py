@@ -12,7 +12,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from faststyle.errors import ConfigError, WeightsError
+from faststyle.errors import OptionError, WeightsError
 from faststyle.training.tensors import load_tensors
 
 LITE = "lite"
@@ -40,10 +40,10 @@ def layer_names(loss_network: str) -> list[str]:
     """Name the activations of a loss network from shallow to deep, such as relu1_2.
 
     Raises:
-        ConfigError: no loss network has that name.
+        OptionError: no loss network has that name.
     """
     if loss_network not in BLOCKS:
-        raise ConfigError(
+        raise OptionError(
             f"no loss network is called {loss_network!r}: choose from {', '.join(BLOCKS)}"
         )
     return [
@@ -93,7 +93,7 @@ class VggFeatures(nn.Module):
             padding: what convolutions see beyond the borders.
 
         Raises:
-            ConfigError: a layer does not exist in this VGG.
+            OptionError: a layer does not exist in this VGG.
             WeightsError: the state dict does not reach a layer or is no such VGG.
         """
         super().__init__()
@@ -163,7 +163,7 @@ def load_vgg(
         padding: what convolutions see beyond the borders.
 
     Raises:
-        ConfigError: the loss network or a layer does not exist.
+        OptionError: the loss network or a layer does not exist.
         WeightsError: the weights cannot be downloaded or read, or do not fit.
     """
     layers = tuple(layers)
@@ -198,7 +198,7 @@ def read_weights(path: Path) -> Mapping[str, Tensor]:
 def _require_known(layers: Iterable[str], *, names: list[str], loss_network: str) -> None:
     for layer in sorted(layers):
         if layer not in names:
-            raise ConfigError(
+            raise OptionError(
                 f"{loss_network} has no layer {layer!r}: choose from {', '.join(names)}"
             )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from faststyle.errors import ConfigError
+from faststyle.errors import OptionError
 from faststyle.training.config import RunOptions, TrainingConfig
 
 
@@ -57,7 +57,7 @@ def test_configuration_survives_json() -> None:
     ],
 )
 def test_values_that_make_no_sense_name_their_option(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(OptionError, match=message):
         _config(**changes)
 
 
@@ -82,12 +82,12 @@ def test_one_loss_is_enough(name: str) -> None:
 def test_run_options_that_make_no_sense_name_themselves(
     changes: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(OptionError, match=message):
         RunOptions(**changes)
 
 
 def test_unknown_and_missing_settings_are_refused() -> None:
-    with pytest.raises(ConfigError, match="unknown settings: magic"):
+    with pytest.raises(OptionError, match="unknown settings: magic"):
         TrainingConfig.from_dict({**_config().to_dict(), "magic": 1})
-    with pytest.raises(ConfigError, match="content"):
+    with pytest.raises(OptionError, match="content"):
         TrainingConfig.from_dict({"style": "style.jpg"})

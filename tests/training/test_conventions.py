@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from faststyle.errors import ConfigError
+from faststyle.errors import OptionError
 from faststyle.training.config import TrainingConfig
 from faststyle.training.conventions import CONVENTIONS, RELATIVE, find_convention
 from faststyle.training.vgg import layer_names
@@ -21,5 +21,5 @@ def test_ours_is_that_of_training() -> None:
 
 
 def test_an_unknown_one_is_named() -> None:
-    with pytest.raises(ConfigError, match="'mine': choose from relative, gatys, johnson"):
+    with pytest.raises(OptionError, match="'mine': choose from relative, gatys, johnson"):
         find_convention("mine")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from faststyle.errors import ConfigError, DataError, ImageError, TrainingError
+from faststyle.errors import DataError, ImageError, OptionError, TrainingError
 from faststyle.training import evaluate as module
 from faststyle.training.data import read_style
 from faststyle.training.evaluate import (
@@ -172,7 +172,7 @@ def test_a_photo_that_a_model_cannot_repaint_is_named(
 
 
 def test_no_model_may_pass_for_the_photos(features: VggFeatures, style: Path) -> None:
-    with pytest.raises(ConfigError, match="rename the file"):
+    with pytest.raises(OptionError, match="rename the file"):
         evaluate(
             {BASELINE: _inverted}, style=style, photos=[], features=features, settings=SETTINGS
         )

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from faststyle.errors import ConfigError
+from faststyle.errors import OptionError
 from faststyle.training.layers import Residual, SampledNorm
 from faststyle.training.network import (
     PRESETS,
@@ -204,11 +204,11 @@ def test_all_weights_are_trained(network: TransformerNetwork) -> None:
 
 
 def test_build_network_names_the_presets_it_has() -> None:
-    with pytest.raises(ConfigError, match=f"'jonson': choose from {', '.join(PRESETS)}"):
+    with pytest.raises(OptionError, match=f"'jonson': choose from {', '.join(PRESETS)}"):
         build_network(preset="jonson", width=8)
-    with pytest.raises(ConfigError, match="--width 0"):
+    with pytest.raises(OptionError, match="--width 0"):
         build_network(preset="johnson", width=0)
-    with pytest.raises(ConfigError, match="--width 4000000: the width must be from 1 to"):
+    with pytest.raises(OptionError, match="--width 4000000: the width must be from 1 to"):
         build_network(preset="fast", width=4_000_000)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from faststyle.errors import CheckpointError, ConfigError, DataError, ImageError, WeightsError
+from faststyle.errors import CheckpointError, DataError, ImageError, OptionError, WeightsError
 from faststyle.training.meter import Progress
 from faststyle.training.optimize import find_pairs, optimize
 from faststyle.training.synthesis import Size, coarse_to_fine, files_beside, style_size
@@ -123,7 +123,7 @@ def test_other_settings_cannot_resume(small: OptimizationConfig, tmp_path: Path)
         (replace(small, style_weight=3.0), "--style-weight 3.0: the picture was started with None"),
         (replace(small, steps=9), "--steps 9: the picture was started with 3"),
     ):
-        with pytest.raises(ConfigError, match=message):
+        with pytest.raises(OptionError, match=message):
             optimize(changed, out=tmp_path / "out.png", options=OPTIONS, resume=True)
 
 

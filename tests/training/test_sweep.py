@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from faststyle.errors import ConfigError, TrainingError
+from faststyle.errors import OptionError, TrainingError
 from faststyle.training.checkpoint import load_checkpoint, save_checkpoint
 from faststyle.training.config import RunOptions, TrainingConfig
 from faststyle.training.meter import Progress
@@ -88,7 +88,7 @@ def test_a_sweep_is_not_continued_with_other_settings(
 ) -> None:
     _sweep(grid_config, tmp_path, stop_after=2)
     other = dataclasses.replace(grid_config, content_weight=2.0)
-    with pytest.raises(ConfigError, match=r"start: was made with other settings"):
+    with pytest.raises(OptionError, match=r"start: was made with other settings"):
         _sweep(other, tmp_path)
 
 
@@ -97,7 +97,7 @@ def test_a_sweep_is_not_continued_from_another_network(
 ) -> None:
     _sweep(grid_config, tmp_path, stop_after=2)
     other = dataclasses.replace(grid_config, start_from=str(tmp_path / "other.onnx"))
-    with pytest.raises(ConfigError, match=r"start: was made with other settings"):
+    with pytest.raises(OptionError, match=r"start: was made with other settings"):
         _sweep(other, tmp_path)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torchvision
 
-from faststyle.errors import ConfigError, WeightsError
+from faststyle.errors import OptionError, WeightsError
 from faststyle.training.vgg import IMAGENET_MEAN, IMAGENET_STD, VggFeatures, layer_names, load_vgg
 
 
@@ -40,7 +40,7 @@ def test_features_are_those_of_torchvision(loss_network: str) -> None:
 def test_layer_names() -> None:
     assert layer_names("vgg16")[:5] == ["relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1"]
     assert len(layer_names("vgg19")) == 16
-    with pytest.raises(ConfigError, match="'vgg11': choose from lite, vgg16, vgg19"):
+    with pytest.raises(OptionError, match="'vgg11': choose from lite, vgg16, vgg19"):
         layer_names("vgg11")
 
 
@@ -64,7 +64,7 @@ def test_weights_that_stop_early_are_named(vgg_weights: Path) -> None:
 
 
 def test_an_unknown_layer_is_named(vgg_weights: Path) -> None:
-    with pytest.raises(ConfigError, match=r"vgg19 has no layer 'relu9_1': choose from relu1_1"):
+    with pytest.raises(OptionError, match=r"vgg19 has no layer 'relu9_1': choose from relu1_1"):
         load_vgg(loss_network="vgg19", layers=["relu9_1"], weights=vgg_weights)
 
 
