@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -125,27 +126,10 @@ class ModelCard:
             ValueError: a number or mapping is not valid JSON of that kind, or out of bounds.
             KeyError: ``contract_version`` or ``style`` is missing.
         """
-        return cls(
-            style=metadata["style"],
-            contract_version=_integer(metadata["contract_version"], least=1),
-            multiple=_integer(metadata.get("multiple", "1"), least=1, most=LARGEST_SIDE),
-            halo=_integer(metadata.get("halo", "0"), most=LARGEST_SIDE),
-            trained_steps=_integer(metadata.get("trained_steps", "0")),
-            difference=_numbers(metadata.get("difference", "{}")),
-            training=_mapping(metadata.get("training", "{}")),
-            layout=metadata.get("layout", NHWC_UINT8),
-            precision=metadata.get("precision", "fp32"),
-            **{name: metadata.get(name, "") for name in _TEXT_FIELDS},
-        )
-
-
-_TEXT_FIELDS = (
-    *STATED,
-    "preset",
-    "normalization",
-    "context",
-    "faststyle_version",
-)
+        for name in ("style", "contract_version"):
+            metadata[name]
+        stated = {each.name: metadata[each.name] for each in fields(cls) if each.name in metadata}
+        return cls(**{name: _READERS.get(name, str)(text) for name, text in stated.items()})
 
 
 def check_version(card: ModelCard, *, path: Path) -> None:
@@ -191,3 +175,14 @@ def _numbers(text: str) -> Mapping[str, float]:
     if not all(isinstance(value, (int, float)) for value in values.values()):
         raise ValueError(f"{text!r} holds other things than numbers")
     return values
+
+
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    "contract_version": partial(_integer, least=1),
+    "multiple": partial(_integer, least=1, most=LARGEST_SIDE),
+    "halo": partial(_integer, most=LARGEST_SIDE),
+    "trained_steps": _integer,
+    "difference": _numbers,
+    "training": _mapping,
+}
+"""How a card's fields are read that are no text."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import io
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,6 +23,10 @@ MAX_PIXELS = 250_000_000
 
 A small file may claim to hold more than memory does. Pillow refuses from 179 million on.
 """
+
+SCALE_DOWN = "scale it down first"
+RAISE_LIMIT = "scale it down, or raise the limit with --max-megapixels"
+"""What to do about a picture that is too large: of any, and of a photo to stylize."""
 
 QUALITIES = {"JPEG": 95, "WEBP": 95, "AVIF": 90, "HEIF": 90}
 """Quality from 1 to 100 of the formats that have one, where none is asked for."""
@@ -153,7 +156,11 @@ def open_picture(
     Raises:
         ImageError: the file is missing, is no picture, is too large, or is damaged.
     """
-    with _explained(str(source)), _open(source, str(source), max_pixels=max_pixels) as picture:
+    name = str(source)
+    with (
+        _explained(name, too_large=SCALE_DOWN),
+        _open(source, name, max_pixels=max_pixels, too_large=SCALE_DOWN) as picture,
+    ):
         if enough is not None:
             picture.draft("RGB", (enough, enough))
         return _upright(picture)
@@ -186,12 +193,15 @@ def open_photo(
     """
     with ExitStack() as opened:
         # What goes wrong while the caller has the photo is not the file's fault.
-        with _explained(name):
-            picture = opened.enter_context(_open(source, name, max_pixels=max_pixels))
+        with _explained(name, too_large=RAISE_LIMIT):
+            opening = _open(source, name, max_pixels=max_pixels, too_large=RAISE_LIMIT)
+            picture = opened.enter_context(opening)
             indices = _indices(picture)
             count = len(indices)
             if picture.width * picture.height * count > max_pixels:
-                raise _too_large(name, picture, max_pixels=max_pixels, frames=count)
+                raise _too_large(
+                    name, picture, max_pixels=max_pixels, frames=count, remedy=RAISE_LIMIT
+                )
             # Pillow does not say it of an AVIF, and those it writes run for ever.
             endless = picture.format == "AVIF" and count > 1
             metadata, loop = _metadata(picture), 0 if endless else picture.info.get("loop")
@@ -365,7 +375,9 @@ def _missing_plugin(encoder: str) -> str:
 
 
 @contextmanager
-def _open(source: Path | BinaryIO, name: str, *, max_pixels: int) -> Iterator[Image.Image]:
+def _open(
+    source: Path | BinaryIO, name: str, *, max_pixels: int, too_large: str
+) -> Iterator[Image.Image]:
     formats = [each for each in READ_FORMATS if _available(each, to_write=False)]
     with ExitStack() as opened:
         # Files that Pillow opens by their names it may map into memory, where one that is cut
@@ -373,7 +385,7 @@ def _open(source: Path | BinaryIO, name: str, *, max_pixels: int) -> Iterator[Im
         file = opened.enter_context(open(source, "rb")) if isinstance(source, Path) else source
         picture = opened.enter_context(Image.open(file, formats=formats))
         if picture.width * picture.height > max_pixels:
-            raise _too_large(name, picture, max_pixels=max_pixels)
+            raise _too_large(name, picture, max_pixels=max_pixels, remedy=too_large)
         yield picture
 
 
@@ -386,12 +398,10 @@ def _indices(picture: Image.Image) -> range:
 
 
 @contextmanager
-def _explained(name: str) -> Iterator[None]:
-    """Name the file in whatever goes wrong while it is read."""
+def _explained(name: str, *, too_large: str = SCALE_DOWN) -> Iterator[None]:
+    """Name the file in whatever goes wrong while it is read, and what to do if it is too large."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     except ImageError:
         raise
     except UnidentifiedImageError as error:
@@ -401,9 +411,7 @@ def _explained(name: str) -> Iterator[None]:
             remedy = _missing_plugin(encoder)
         raise ImageError(f"{name}: {remedy}") from error
     except Image.DecompressionBombError as error:
-        raise ImageError(
-            f"{name}: too many pixels; scale it down, or raise the limit with --max-megapixels"
-        ) from error
+        raise ImageError(f"{name}: too many pixels; {too_large}") from error
     except MemoryError as error:
         raise ImageError(f"{name}: not enough memory; scale the picture down first") from error
     except OSError as error:
@@ -413,11 +421,13 @@ def _explained(name: str) -> Iterator[None]:
         raise ImageError(f"{name}: damaged picture; check the file") from error
 
 
-def _too_large(name: str, picture: Image.Image, *, max_pixels: int, frames: int = 1) -> ImageError:
+def _too_large(
+    name: str, picture: Image.Image, *, max_pixels: int, remedy: str, frames: int = 1
+) -> ImageError:
     times = f" in {frames} frames" if frames > 1 else ""
     return ImageError(
         f"{name}: {picture.width}×{picture.height} pixels{times} are more than the limit of "
-        f"{max_pixels / 1e6:g} million; scale it down, or raise the limit with --max-megapixels"
+        f"{max_pixels / 1e6:g} million; {remedy}"
     )
 
 

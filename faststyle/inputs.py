@@ -13,7 +13,7 @@ from faststyle.errors import InputError
 from faststyle.files import PICTURE_FORMATS, find_pictures, is_picture, something_else
 
 ENDINGS = tuple(
-    form for ending in PICTURE_FORMATS for form in (ending, ending.upper(), ending.capitalize())
+    form for ending in PICTURE_FORMATS for form in (ending, ending.upper(), ending.title())
 )
 """File name endings of pictures as people write them."""
 
@@ -213,8 +213,16 @@ def _fixed_part(pattern: Path) -> Path:
 
 
 def _meets_another(source: Path) -> bool:
-    others = [each for each in _pictures_called(source.with_suffix("")) if each != source.name]
-    return bool(others) or source.suffix not in ENDINGS
+    names = _pictures_called(source.with_suffix(""))
+    return not all(_is(name, source) for name in names) or source.suffix not in ENDINGS
+
+
+def _is(name: str, source: Path) -> bool:
+    """Tell whether a name is the picture's own, spelled otherwise where case does not count."""
+    if name == source.name:
+        return True
+    alike = name.casefold() == source.name.casefold()
+    return alike and (source.parent / name).samefile(source)
 
 
 def _pictures_called(stem: Path) -> list[str]:

@@ -87,14 +87,17 @@ def _free_on_windows() -> int | None:
 
 
 def _left_to_group() -> int | None:
-    """Return what a container may still take."""
+    """Return what a container may still take, of what it has of files in memory, too."""
     try:
         most = (CONTROL_GROUP / "memory.max").read_text().strip()
         if most == "max":
             return None
-        return max(0, int(most) - int((CONTROL_GROUP / "memory.current").read_text()))
+        taken = int((CONTROL_GROUP / "memory.current").read_text())
+        statistics = (CONTROL_GROUP / "memory.stat").read_text()
     except (OSError, ValueError):
         return None
+    cached = re.search(r"^inactive_file (\d+)$", statistics, re.MULTILINE)
+    return max(0, int(most) - taken + (int(cached[1]) if cached else 0))
 
 
 class Budget:

@@ -137,6 +137,7 @@ def open_model(
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}; check the path") from error
     check_threads(threads)
+    failure: Exception | None = None
     for candidate, provider in _candidates(device).items():
         try:
             options = _options(folder=path.parent, device=candidate, threads=threads)
@@ -145,14 +146,16 @@ def open_model(
         except RUNTIME_ERRORS as error:
             if candidate == "cpu" or isinstance(error, MODEL_ERRORS):
                 raise ModelError(f"{path}: {_reason(error)}") from error
+            failure = error
             continue
         # onnxruntime also falls back to the CPU without an error.
         if session.get_providers()[0] == provider:
             return OpenModel(session, candidate)
+    said = f" ({_gist(failure)})" if failure is not None else ""
     raise DeviceError(
-        f"--device {device}: onnxruntime has its provider but could not start it; "
+        f"--device {device}: onnxruntime has its provider but could not start it{said}; "
         "check the driver and the libraries it needs, or use --device cpu"
-    )
+    ) from failure
 
 
 def check_threads(threads: int | None) -> None:
@@ -239,12 +242,16 @@ def _candidates(device: str) -> dict[str, str]:
 
 def _reason(error: Exception) -> str:
     """Say why onnxruntime opens no file, and what to do."""
-    said = re.sub(r"^\[ONNXRuntimeError\][ :\d]*\w+ : ", "", str(error))
     for pattern, reason in REASONS.items():
-        if re.search(pattern, said):
+        if re.search(pattern, str(error)):
             return reason
-    gist = textwrap.shorten(said, LONGEST_REASON, placeholder=" …").rstrip(".")
-    return f"not an ONNX model that can be loaded ({gist}); check the file"
+    return f"not an ONNX model that can be loaded ({_gist(error)}); check the file"
+
+
+def _gist(error: Exception) -> str:
+    """Return what onnxruntime says, in a line."""
+    said = re.sub(r"^\[ONNXRuntimeError\][ :\d]*\w+ : ", "", str(error))
+    return textwrap.shorten(said, LONGEST_REASON, placeholder=" …").rstrip(".")
 
 
 def _preload_cuda() -> None:

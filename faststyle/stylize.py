@@ -77,7 +77,9 @@ def stylize_file(paint: Paint, job: Job, *, options: FileOptions) -> None:
 
     Raises:
         OutputExistsError: the destination exists and is not to be replaced.
+        InputError: the destination is a folder.
         ImageError: a file cannot be read, computed or written, or both are the same.
+        ModelError: the model cannot paint the picture in tiles.
     """
     source, destination = job
     if source.is_dir():
@@ -88,6 +90,23 @@ def stylize_file(paint: Paint, job: Job, *, options: FileOptions) -> None:
     refuse_existing(destination, overwrite=options.overwrite)
     result = stylize_photo(paint, source, name=str(source), encoder=encoder, options=options)
     save_result(result, destination, overwrite=options.overwrite, quality=options.quality)
+
+
+def try_stylize_file(paint: Paint, job: Job, *, options: FileOptions) -> FileResult:
+    """Stylize one picture file like `stylize_file`, and return what became of it."""
+    try:
+        stylize_file(paint, job, options=options)
+    except OutputExistsError:
+        return FileResult(job, Status.SKIPPED)
+    except FaststyleError as error:
+        return FileResult(job, Status.FAILED, error)
+    except OSError as error:  # a name too long, a folder that may not be entered
+        reason = f"{job.source}: {error.strerror}; check the path and its permissions"
+        return FileResult(job, Status.FAILED, ImageError(reason))
+    except MemoryError:
+        reason = f"{job.source}: not enough memory; lower --memory or --workers"
+        return FileResult(job, Status.FAILED, ImageError(reason))
+    return FileResult(job, Status.DONE)
 
 
 def stylize_photo(
@@ -131,7 +150,7 @@ def stylize_files(
     try:
         while True:
             for job in islice(waiting, AHEAD * workers - len(running)):
-                running.add(threads.submit(_try, paint, job, options))
+                running.add(threads.submit(try_stylize_file, paint, job, options=options))
             if not running:
                 return
             done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -139,19 +158,3 @@ def stylize_files(
                 yield each.result()
     finally:
         threads.shutdown(cancel_futures=True)
-
-
-def _try(paint: Paint, job: Job, options: FileOptions) -> FileResult:
-    try:
-        stylize_file(paint, job, options=options)
-    except OutputExistsError:
-        return FileResult(job, Status.SKIPPED)
-    except FaststyleError as error:
-        return FileResult(job, Status.FAILED, error)
-    except OSError as error:  # a name too long, a folder that may not be entered
-        reason = f"{job.source}: {error.strerror}; check the path and its permissions"
-        return FileResult(job, Status.FAILED, ImageError(reason))
-    except MemoryError:
-        reason = f"{job.source}: not enough memory; lower --memory or --workers"
-        return FileResult(job, Status.FAILED, ImageError(reason))
-    return FileResult(job, Status.DONE)

@@ -115,7 +115,8 @@ class Stylizer:
         Raises:
             ImageError: the array is of another type or shape, the picture is empty, or
                 there is not enough memory for it.
-            ModelError: a context is given to a model that takes none.
+            ModelError: a context is given to a model that takes none, or to one for one size with
+                a picture or context of another.
         """
         takes_context = self.card.context == "input"
         if context is not None and not takes_context:
@@ -125,10 +126,18 @@ class Stylizer:
             )
         pixels, alpha = _read(image)
         other = None if context is None else _read(context)[0]
-        if self.port.taken.sides is None:
+        sides = self.port.taken.sides
+        if sides is None:
+            stylized = self.port.paint(pixels, context=other)
+        elif other is None:
+            stylized = self._repaint_in_tiles(pixels)
+        elif pixels.shape[:2] == other.shape[:2] == sides:
             stylized = self.port.paint(pixels, context=other)
         else:
-            stylized = self._repaint_in_tiles(pixels)
+            raise ModelError(
+                f"{self._path}: takes pictures and contexts of {sides[1]}×{sides[0]} pixels alone; "
+                "export it without --size for others"
+            )
         if not isinstance(image, Image.Image):
             return stylized
         picture = Image.fromarray(stylized)
@@ -147,7 +156,7 @@ class Stylizer:
     @property
     def bytes_per_tile_pixel(self) -> int:
         """Memory that repainting a part of a picture takes, for each of its pixels."""
-        agree = self.card.normalization in ("none", "sampled")
+        agree = self.card.normalization == "sampled"
         return self.bytes_per_pixel * (1 if agree else 1 + BESIDE)
 
     def brush(self, picture: Image.Image, *, side: int) -> Brush:
@@ -163,13 +172,12 @@ class Stylizer:
 
         Raises:
             ModelError: the file is too old for tiles.
+            ImageError: what tiles share cannot be computed.
         """
         if self.port.taken.sides is not None:
             return self._brush_of_sides(picture, sides=self.port.taken.sides)
         halo, multiple = self.card.halo, self.card.multiple
         paint = _whatever_the_place(self.port.paint)
-        if self.card.normalization == "none":
-            return Brush(paint, halo=halo, feather=0, multiple=multiple)
         if self.card.normalization == "sampled":
             if self.card.context == "input":
                 seen = mosaic(picture, height=side, width=side, patch=MOSAIC_PATCH)
@@ -188,12 +196,13 @@ class Stylizer:
 
     def _repaint_in_tiles(self, pixels: Pixels) -> Pixels:
         picture = Image.fromarray(pixels)
-        brush = self.brush(picture, side=max(pixels.shape))
+        side = max(picture.size)
+        brush = self.brush(picture, side=side)
         with ThreadPoolExecutor(1) as thread:
             repaint(
                 picture,
                 brush,
-                side=max(pixels.shape),
+                side=side,
                 finish=lambda _, painting, __: painting,
                 threads=thread,
             )

@@ -1,13 +1,23 @@
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 
-from faststyle.contract import ModelCard
+from faststyle.contract import CONTRACT_VERSION, NCHW_FLOAT, ModelCard
 from tests.conftest import REPOSITORY
 
 CARD = ModelCard(
     style="night",
+    description="Swirls",
     author="A. Painter",
+    license="CC0",
+    source="The attic",
+    preset="fast width 4",
+    layout=NCHW_FLOAT,
+    trained_steps=10,
+    faststyle_version="0.1",
+    contract_version=CONTRACT_VERSION - 1,
     multiple=4,
     halo=60,
     normalization="sampled",
@@ -19,6 +29,8 @@ CARD = ModelCard(
 
 
 def test_a_card_survives_metadata() -> None:
+    usual = asdict(ModelCard(style=""))
+    assert [name for name, value in asdict(CARD).items() if value == usual[name]] == []
     metadata = CARD.to_metadata()
     assert all(isinstance(value, str) for value in metadata.values())
     assert ModelCard.from_metadata({**metadata, "unknown": "key"}) == CARD

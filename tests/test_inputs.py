@@ -216,3 +216,20 @@ def test_no_result_takes_the_place_of_another_photo(tmp_path: Path) -> None:
     places = find_places([str(tmp_path / "in" / name) for name in ("a.jpg", "a_x.jpg")])
     with pytest.raises(InputError, match=r"in/a_x\.jpg: is one of the photos"):
         plan(places, tmp_path / "in", naming=Naming(suffix="_x"))
+
+
+def test_systems_without_case_have_one_photo_of_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exists(path: Path) -> bool:
+        return any(each.name.casefold() == path.name.casefold() for each in path.parent.iterdir())
+
+    monkeypatch.setattr("faststyle.inputs._exists", exists)
+    monkeypatch.setattr(Path, "samefile", lambda one, other: str(one).lower() == str(other).lower())
+    _touch(tmp_path, "in/a.jpg", "in/b.Png", "in/c.jpg", "in/c.PNG")
+    assert _plan(tmp_path, "in", ending=".webp") == {
+        "in/a.jpg": "a.webp",
+        "in/b.Png": "b.webp",
+        "in/c.jpg": "c.jpg.webp",
+        "in/c.PNG": "c.PNG.webp",
+    }

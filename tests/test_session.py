@@ -99,7 +99,7 @@ def test_a_device_that_raises_is_passed_over_or_named(
 ) -> None:
     _pretend_it_raises(monkeypatch)
     assert open_model(model_path).device == "cpu"
-    with pytest.raises(DeviceError, match=r"--device cuda: .*could not start"):
+    with pytest.raises(DeviceError, match=r"cuda: .*could not start it \(no driver\); check"):
         open_model(model_path, device="cuda")
 
 

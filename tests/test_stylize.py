@@ -20,6 +20,7 @@ from faststyle.stylize import (
     stylize_file,
     stylize_files,
     stylize_photo,
+    try_stylize_file,
 )
 from tests.conftest import Paint, blotches, pixels
 
@@ -181,6 +182,7 @@ def test_what_fails_while_painting_is_not_blamed_on_the_file(paint: Paint, tmp_p
     job = Job(paint("photo.png"), tmp_path / "out.png")
     with pytest.raises(ModelError, match=r"^mine\.onnx: too old"):
         stylize_file(TooOld(), job, options=OPTIONS)
+    assert try_stylize_file(TooOld(), job, options=OPTIONS).status is Status.FAILED
     with pytest.raises(ZeroDivisionError):
         stylize_file(Wrong(), job, options=OPTIONS)
 

@@ -242,6 +242,22 @@ def test_a_model_without_that_input_takes_no_context(
         stylizer(photo, context=photo)
 
 
+def test_a_file_for_one_size_takes_a_context_of_that_size(tmp_path: Path) -> None:
+    from faststyle.training.export import export_model
+
+    network = vivid_network(preset="fast")
+    path = tmp_path / "model.onnx"
+    form = Form(size=(40, 48), context_input=True)
+    export_model(network, path, card=make_card(network), form=form)
+    stylizer = faststyle.load(path, device="cpu", threads=1)
+    photo, other = blotches(40, 48), blotches(40, 48, seed=1)
+    assert np.array_equal(stylizer(photo, context=photo), stylizer(photo))
+    assert not np.array_equal(stylizer(photo, context=other), stylizer(photo))
+    for pair in ((photo, blotches(40, 50)), (blotches(48, 40), photo)):
+        with pytest.raises(ModelError, match="of 48×40 pixels alone; export it without --size"):
+            stylizer(pair[0], context=pair[1])
+
+
 def test_a_context_must_be_a_picture(with_context: faststyle.Stylizer) -> None:
     with pytest.raises(ImageError, match="H×W×3"):
         with_context(blotches(20, 20), context=np.zeros((4, 4), np.uint8))

@@ -8,6 +8,7 @@ import io
 import keyword
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from faststyle.cli.tables import printable
@@ -34,12 +35,18 @@ INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit status: 0, 1 after an error, 2 for wrong usage."""
+    """Run one command and return the exit status.
+
+    That is 0, 1 after an error, 2 for wrong usage, `INTERRUPTED` after Ctrl-C, or what the command
+    returns where a signal ends it.
+    """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if sys.stderr is None:  # it was closed, and what is printed to it would go to standard output
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115  (for as long as the process runs)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal may not know every letter
+    # Of files that are half damaged; what cannot be read at all is an error of ours.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     command = _choose(arguments[:1])
     try:
         name = f"{command}_" if keyword.iskeyword(command) else command

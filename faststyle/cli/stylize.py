@@ -20,7 +20,7 @@ from faststyle.cli.options import add_device, add_overwrite
 from faststyle.cli.studio import Machine, Studio
 from faststyle.colors import split_alpha
 from faststyle.controls import Controls
-from faststyle.errors import ImageError, InputError, OptionError
+from faststyle.errors import InputError, OptionError
 from faststyle.files import PICTURE_FORMATS, refuse_existing
 from faststyle.gallery import style_names
 from faststyle.images import (
@@ -33,7 +33,7 @@ from faststyle.images import (
 )
 from faststyle.inputs import Job, Naming, Place, find_places, plan
 from faststyle.memory import SHARE, parse_size
-from faststyle.stylize import FileOptions, FileResult, Status, stylize_file, stylize_photo
+from faststyle.stylize import FileOptions, stylize_photo, try_stylize_file
 
 STREAM = "-"
 """Stands for standard input or output."""
@@ -261,12 +261,12 @@ def _format(destination: Path, *, ending: str) -> str:
 def _run_single(studio: Studio, job: Job, *, files: FileOptions, report: Path | None) -> int:
     # Said before the model is loaded, as nothing would come of it.
     refuse_existing(job.destination, overwrite=files.overwrite)
+    painter = studio.open(pictures=1)
     with reporting(report) as record:
-        try:
-            stylize_file(studio.open(pictures=1), job, options=files)
-        except ImageError as error:
-            record(FileResult(job, Status.FAILED, error))
-            raise
+        result = try_stylize_file(painter, job, options=files)
+        if result.error is not None:
+            record(result)
+            raise result.error
     return 0
 
 
