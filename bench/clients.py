@@ -148,7 +148,7 @@ def _clients(bench: Bench) -> Iterator[tuple[str, str, Callable[[], Outcome]]]:
     yield "OpenCV 5", "default", lambda: _opencv(bench, new)
     yield "OpenCV 5", "nchw-float", lambda: _opencv(bench, new, layout="nchw-float")
     old = _environment(bench.folder / "opencv4", "opencv-python-headless>=4,<5")
-    size = f"{height}x{width}"
+    size = f"{width}x{height}"
     yield (
         "OpenCV 4",
         "nchw-float, fixed size",

@@ -20,9 +20,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from inference import COMPARED, REFERENCE, read_size
+from inference import COMPARED, REFERENCE
 from torch import Tensor, nn
 
+from faststyle.cli.options import read_size
 from faststyle.timing import Size
 from faststyle.training.network import TransformerNetwork, build_network
 
@@ -155,7 +156,7 @@ def main() -> None:
         "| size | network | computed in | ms: median (min-max) | fps | memory | times johnson 32 |"
     )
     print("|---|---|---|---|---|---|---|")
-    for size in options.sizes:
+    for size in map(Size._make, options.sizes):
         torch.compiler.reset()
         frames = torch.randint(
             256, (1, size.height, size.width, 3), dtype=torch.uint8, device=device

@@ -16,6 +16,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from faststyle.benchmark import ROUNDS, SIZES, Benchmark, Progress, benchmark
+from faststyle.cli.options import read_size
 from faststyle.timing import Size
 
 REFERENCE = "johnson 32"
@@ -74,12 +75,6 @@ def print_table(result: Benchmark) -> None:
         print(f"| {' | '.join(cells)} |")
 
 
-def read_size(text: str) -> Size:
-    """Read sides such as 1280x720."""
-    width, height = map(int, text.split("x"))
-    return Size(width, height)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--sizes", type=read_size, nargs="+", default=SIZES)
@@ -94,7 +89,7 @@ def main() -> None:
 
         result = benchmark(
             write_models(Path(folder)),
-            sizes=options.sizes,
+            sizes=[Size(*sides) for sides in options.sizes],
             device="cpu",
             threads=options.threads,
             rounds=options.rounds,

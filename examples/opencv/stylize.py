@@ -1,4 +1,4 @@
-"""Stylize a photo with OpenCV's DNN module: stylize.py MODEL PHOTO RESULT [HEIGHTxWIDTH].
+"""Stylize a photo with OpenCV's DNN module: stylize.py MODEL PHOTO RESULT [WIDTHxHEIGHT].
 
 The model is one exported with --layout nchw-float. OpenCV 5 takes photos of any size; OpenCV 4
 needs a file of a fixed size (faststyle export --size), which is given here again.
@@ -16,7 +16,7 @@ picture = cv2.imread(photo)  # blue, green, red; turned upright
 if picture is None:
     sys.exit(f"{photo}: not a picture that OpenCV can read")
 photo_size = picture.shape[1::-1]  # width, height, as OpenCV has it
-network_size = tuple(map(int, size[0].split("x")))[::-1] if size else photo_size
+network_size = tuple(map(int, size[0].split("x"))) if size else photo_size
 
 network = cv2.dnn.readNetFromONNX(model)
 network.setInput(cv2.dnn.blobFromImage(picture, 1 / 255, network_size, swapRB=True), "image")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +21,13 @@ from faststyle.benchmark import (
     write_csv,
 )
 from faststyle.cli import INTERRUPTED
-from faststyle.cli.options import add_device, add_models, add_overwrite, readable_size
+from faststyle.cli.options import (
+    add_device,
+    add_models,
+    add_overwrite,
+    read_size,
+    readable_size,
+)
 from faststyle.cli.tables import name_files, print_table, printable
 from faststyle.errors import FaststyleError, ModelError
 from faststyle.files import refuse_existing, try_folder
@@ -37,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_models(parser)
     parser.add_argument(
         "--sizes",
-        type=_size,
+        type=read_size,
         nargs="+",
         default=SIZES,
         metavar="WIDTHxHEIGHT",
@@ -65,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     with tqdm(unit="step", disable=None) as bar:
         result = benchmark(
             name_files(paths),
-            sizes=options.sizes,
+            sizes=[Size(*sides) for sides in options.sizes],
             device=options.device,
             threads=options.threads,
             rounds=options.rounds,
@@ -85,13 +90,6 @@ def run(options: argparse.Namespace) -> int:
         print("faststyle: stopped; sizes that were not done are left out", file=sys.stderr)
         return INTERRUPTED
     return 1 if failures else 0
-
-
-def _size(text: str) -> Size:
-    sides = re.fullmatch(r"(\d+)x(\d+)", text, re.ASCII)
-    if sides is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT, such as 1280x720")
-    return Size(*map(int, sides.groups()))
 
 
 def _find(named: Sequence[str]) -> tuple[list[Path], list[FaststyleError]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import math
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from faststyle.cli.options import (
     add_card_options,
     add_overwrite,
+    read_size,
     readable_size,
     require_training_packages,
     with_stated,
@@ -63,10 +63,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--size",
-        type=_parse_size,
-        metavar="HxW",
-        help="take pictures of one height and width only, such as 720x1280, for runtimes that "
-        "want fixed shapes",
+        type=read_size,
+        metavar="WIDTHxHEIGHT",
+        help="take pictures of this size only, such as 1280x720, for runtimes that want fixed "
+        "shapes",
     )
     parser.add_argument(
         "--controls",
@@ -108,7 +108,7 @@ def run(options: argparse.Namespace) -> int:
             precision=options.precision,
             form=Form(
                 layout=options.layout,
-                size=options.size,
+                size=options.size and options.size[::-1],
                 controls=options.controls,
                 context_input=options.context_input,
                 half_weights=options.half_weights,
@@ -141,14 +141,6 @@ def _check(options: argparse.Namespace) -> None:
         raise OptionError("--photos is for --precision int8 alone; leave it out, or choose that")
     if not options.photos.is_dir():
         raise DataError(f"{options.photos}: no such folder; name one of photos with --photos")
-
-
-def _parse_size(text: str) -> tuple[int, int]:
-    sides = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text, re.ASCII)
-    height, width = map(int, sides.groups()) if sides is not None else (0, 0)
-    if not (height and width):
-        raise argparse.ArgumentTypeError(f"{text!r}: give height and width, such as 720x1280")
-    return height, width
 
 
 def _read(name: str) -> tuple[TransformerNetwork, ModelCard, Path | None]:

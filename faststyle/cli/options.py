@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
@@ -57,6 +58,17 @@ def require_training_packages() -> None:
             f"this command needs {', '.join(missing)}: "
             "in the faststyle checkout, run  pip install '.[train]'"
         )
+
+
+def read_size(text: str) -> tuple[int, int]:
+    """Read a width and a height in pixels, or the side of a square, each from 1 up."""
+    sides = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text, re.ASCII | re.IGNORECASE)
+    width, height = (int(sides[1]), int(sides[2] or sides[1])) if sides is not None else (0, 0)
+    if not (width and height):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no size in pixels: give WIDTHxHEIGHT such as 1280x720, or 512 alone"
+        )
+    return width, height
 
 
 def words(text: str) -> tuple[str, ...]:

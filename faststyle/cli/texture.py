@@ -6,7 +6,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from faststyle.cli.options import require_training_packages
+from faststyle.cli.options import read_size, require_training_packages
 from faststyle.cli.synthesis import (
     Option,
     add_options,
@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     width, height = TextureConfig.size
     picture.add_argument(
         "--size",
-        type=_size,
+        type=read_size,
         default=argparse.SUPPRESS,
         metavar="WIDTHxHEIGHT",
         help=f"size in pixels; one number makes a square (default: {width}x{height})",
@@ -58,14 +58,3 @@ def run(options: argparse.Namespace) -> int:
     for resume in begun.values():
         return make(output, partial(make_texture, config, out=output, options=how, resume=resume))
     return 0
-
-
-def _size(text: str) -> tuple[int, int]:
-    """Read a width and a height, or the side of a square."""
-    try:
-        sides = [int(side) for side in text.lower().split("x")]
-    except ValueError:
-        sides = []
-    if len(sides) not in (1, 2):
-        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 512 or 1024x768")
-    return sides[0], sides[-1]

@@ -97,6 +97,11 @@ def test_a_model_is_exported_anew(checkpoint: Path, tmp_path: Path) -> None:
     assert np.abs(one - photo).mean() > 9
 
 
+def test_a_size_is_width_and_height(checkpoint: Path, tmp_path: Path) -> None:
+    _export(checkpoint, tmp_path / "mine.onnx", "--size", "64x40")
+    assert faststyle.load(tmp_path / "mine.onnx").port.taken.sides == (40, 64)
+
+
 def test_the_context_can_be_an_input(checkpoint: Path, tmp_path: Path) -> None:
     card = _export(checkpoint, tmp_path / "tiles.onnx", "--context-input")
     assert card.context == "input"
@@ -152,11 +157,11 @@ def test_options_that_cannot_be_are_one_line(
     assert not (tmp_path / "m.onnx").exists()
 
 
-@pytest.mark.parametrize("size", ["0x64", "64x00", "64", "64x64x3", "-1x64"])
+@pytest.mark.parametrize("size", ["0x64", "64x00", "64x", "64x64x3", "-1x64"])
 def test_a_size_that_is_none(size: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["export", "wave", "-o", "m.onnx", f"--size={size}"])
-    assert "give height and width, such as 720x1280" in capsys.readouterr().err
+    assert "is no size in pixels: give WIDTHxHEIGHT such as 1280x720" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

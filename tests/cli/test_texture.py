@@ -38,7 +38,7 @@ def test_a_size_that_is_none(
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         main([*command, "--size", size])
-    assert "is no size such as 512 or 1024x768" in capsys.readouterr().err
+    assert "is no size in pixels: give WIDTHxHEIGHT such as 1280x720" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("size", ["8", "5000x64"])

@@ -20,7 +20,7 @@ CONVERT = ("-m", "onnxruntime.tools.convert_onnx_models_to_ort")
 
 
 @pytest.mark.parametrize("style", ["Fixed", "Runtime"])
-@pytest.mark.parametrize("options", [["--precision", "fp16", "--size", "300x451"], []])
+@pytest.mark.parametrize("options", [["--precision", "fp16", "--size", "451x300"], []])
 def test_the_mobile_format_paints_the_same(
     options: list[str],
     style: str,

@@ -86,10 +86,10 @@ def test_a_fixed_size(
 ) -> None:
     python = request.getfixturevalue(version)
     height, width = expected.shape[:2]
-    size = f"{height}x{width}"
+    size = f"{width}x{height}"
     model = export("--layout", "nchw-float", "--size", size, *weights)
     run(python, SCRIPT, model, photo, tmp_path / "result.png", size)
     assert np.abs(levels(tmp_path / "result.png") - expected).max() <= 1
-    other = export("--layout", "nchw-float", "--size", "256x384")
-    run(python, SCRIPT, other, photo, tmp_path / "scaled.png", "256x384")
+    other = export("--layout", "nchw-float", "--size", "384x256")
+    run(python, SCRIPT, other, photo, tmp_path / "scaled.png", "384x256")
     assert levels(tmp_path / "scaled.png").shape == expected.shape
