@@ -71,16 +71,16 @@ STALE_TAGS = (
 """Tags of the directory of a shot that are of its pixels, or of its makers' own layout."""
 
 PHOTOMETRIC_TAG = 262
-"""Where a TIFF says what its numbers stand for …"""
+"""The TIFF tag that says what its numbers stand for."""
 
 WHITE_IS_ZERO = 0
-"""… and that they do the other way round."""
+"""Value of that tag where 0 is white and the largest number black."""
 
 XMP_TAG = 700
-"""Where a TIFF has XMP …"""
+"""The TIFF tag that holds XMP."""
 
 XMP_CHUNK = "XML:com.adobe.xmp"
-"""… and what a PNG calls it."""
+"""Keyword of the PNG chunk that holds XMP."""
 
 ORIENTATIONS = re.compile(
     rb"""tiff:Orientation=["']\d["']|<tiff:Orientation>\d</tiff:Orientation>"""
@@ -223,6 +223,7 @@ def save_picture(
 
     Raises:
         OutputExistsError: the file exists and ``overwrite`` is false.
+        InputError: the path is a folder.
         ImageError: the ending names no known format, or the file cannot be written.
     """
     save_result(Result([picture]), path, overwrite=overwrite, quality=quality)
@@ -235,6 +236,7 @@ def save_result(
 
     Raises:
         OutputExistsError: the file exists and ``overwrite`` is false.
+        InputError: the path is a folder.
         ImageError: the ending names no known format, or the file cannot be written.
     """
     encoder = picture_format(path)

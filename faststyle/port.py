@@ -69,18 +69,19 @@ MULTIPLE = 4
 PROBE_SIDE = 128
 
 BRIGHT = 8.0
-"""Mean of absolute values from which on a picture is taken to reach from 0 to 255, and
-below it from 0 to 1; ordinary ones have a mean near 128 or near 0.5."""
+"""A picture whose absolute values have a larger mean is taken to lie in 0 to 255, and any other in
+0 to 1: ordinary pictures have a mean near 128 or near 0.5."""
 
 DARK = -0.5
-"""Where values lie between -1 and 1, more than a tenth of them below this tell that -1 is black."""
+"""A picture within -1 to 1 is taken to have -1 for black if more than a tenth of its values are
+below this."""
 
 SMALLEST_PART = 16
-"""A result whose sides are smaller than those of its picture divided by this is none."""
+"""A result with a side this many times smaller than that of its photo is taken for no picture."""
 
 RICH = 3.0
-"""Bits for each value in the levels of a picture from which on nothing of it is lost; ordinary ones
-have 7, and one of a tone or two has 1."""
+"""Entropy, in bits a value, of a picture that has kept what is in it: ordinary ones have 7, and one
+that is clamped to a tone or two has 1."""
 
 
 @dataclass(frozen=True)

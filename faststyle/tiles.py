@@ -46,7 +46,7 @@ class Brush:
     feather: int
     """Pixels by which neighbouring parts overlap to be blended; 0 where they agree anyway."""
     multiple: int
-    """What the places of parts are divisible by, as are halo and feather."""
+    """Parts begin at multiples of this many pixels; halo and feather are multiples of it, too."""
     sides: tuple[int, int] | None = None
     """Height and width of the largest parts it can paint; None where any will do."""
 

@@ -43,7 +43,8 @@ class Machine:
         """Refuse values that make no sense.
 
         Raises:
-            OptionError: names the option.
+            OptionError: there are no workers, or too many.
+            DeviceError: there are no threads, or too many.
         """
         check_threads(self.threads)
         if self.workers is not None and not 1 <= self.workers <= MOST_WORKERS:

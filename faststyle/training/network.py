@@ -330,7 +330,7 @@ def _flat(layers: nn.Module) -> list[nn.Module]:
 
 def _normalization(layers: nn.Module) -> str:
     kinds = {type(layer) for layer in layers.modules()}
-    return "sampled" if SampledNorm in kinds else "instance" if InstanceNorm in kinds else "none"
+    return "sampled" if SampledNorm in kinds else "instance"
 
 
 def _strides(layers: Iterable[nn.Module], *, stride: int = 1) -> Iterator[tuple[nn.Module, int]]:
