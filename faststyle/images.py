@@ -1,22 +1,30 @@
-"""Reading and writing picture files, with what they say beside their pixels."""
+"""Reading and writing picture files."""
 
 from __future__ import annotations
 
-import importlib
 import io
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
-from PIL.PngImagePlugin import PngInfo
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from faststyle.colors import bytes_beside, inverted, split_alpha, srgb_profile
 from faststyle.errors import ImageError
 from faststyle.files import PICTURE_FORMATS, refuse_existing, whole_file
+from faststyle.formats import (
+    ANIMATED_FORMATS,
+    QUALITIES,
+    READ_FORMATS,
+    SAVE_OPTIONS,
+    WITHOUT_ALPHA,
+    available,
+    missing_plugin,
+    picture_format,
+)
+from faststyle.metadata import Metadata, put_metadata, read_metadata
 
 MAX_PIXELS = 250_000_000
 """Pixels of the largest picture that is read, over all frames of an animation.
@@ -28,79 +36,14 @@ SCALE_DOWN = "scale it down first"
 RAISE_LIMIT = "scale it down, or raise the limit with --max-megapixels"
 """What to do about a picture that is too large: of any, and of a photo to stylize."""
 
-QUALITIES = {"JPEG": 95, "WEBP": 95, "AVIF": 90, "HEIF": 90}
-"""Quality from 1 to 100 of the formats that have one, where none is asked for."""
-
-SAVE_OPTIONS: dict[str, dict[str, Any]] = {
-    "JPEG": {"subsampling": "4:4:4"},  # brush strokes are edges in colour
-    "TIFF": {"compression": "tiff_lzw"},
-}
-WITHOUT_ALPHA = frozenset({"JPEG", "BMP"})
-"""Formats that cannot hold transparency everywhere."""
-
-ANIMATED_FORMATS = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
-"""Formats whose further pictures are frames; those of others are pages, or the same scene."""
-
 USUAL_DURATION = 100.0
 """Milliseconds that a frame is shown for where the file does not say."""
-
-PLUGINS = {"HEIF": ("pillow_heif", "register_heif_opener"), "AVIF": ("pillow_avif", "")}
-"""Packages that read and write a format where Pillow does not, and what sets them up."""
-
-READ_FORMATS = ("MPO", *dict.fromkeys(PICTURE_FORMATS.values()))
-"""Formats that are tried; others of Pillow's run programs, or fetch what a file names."""
-
-KEPT_TAGS = frozenset(
-    {
-        *(ExifTags.Base.ImageDescription, ExifTags.Base.Make, ExifTags.Base.Model),
-        *(ExifTags.Base.DateTime, ExifTags.Base.Artist, ExifTags.Base.Copyright),
-        *(ExifTags.Base.XPTitle, ExifTags.Base.XPComment, ExifTags.Base.XPAuthor),
-        *(ExifTags.Base.XPKeywords, ExifTags.Base.XPSubject, ExifTags.Base.Rating),
-    }
-)
-"""What is kept of a file's main EXIF directory; the rest is of its pixels, or a thumbnail."""
-
-KEPT_DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
-
-STALE_TAGS = (
-    ExifTags.Base.ColorSpace,
-    ExifTags.Base.ExifImageWidth,
-    ExifTags.Base.ExifImageHeight,
-    ExifTags.Base.MakerNote,
-)
-"""Tags of the directory of a shot that are of its pixels, or of its makers' own layout."""
 
 PHOTOMETRIC_TAG = 262
 """The TIFF tag that says what its numbers stand for."""
 
 WHITE_IS_ZERO = 0
 """Value of that tag where 0 is white and the largest number black."""
-
-XMP_TAG = 700
-"""The TIFF tag that holds XMP."""
-
-XMP_CHUNK = "XML:com.adobe.xmp"
-"""Keyword of the PNG chunk that holds XMP."""
-
-ORIENTATIONS = re.compile(
-    rb"""tiff:Orientation=["']\d["']|<tiff:Orientation>\d</tiff:Orientation>"""
-)
-"""How XMP says which way a camera was held."""
-
-MOST_METADATA = 60_000
-"""Bytes of EXIF or XMP that are kept; a JPEG holds little more."""
-
-
-@dataclass(frozen=True)
-class Metadata:
-    """What a picture file says beside its pixels, but for what no longer holds of results."""
-
-    exif: bytes = b""
-    """When, where and with what it was shot, and by whom; without orientation or thumbnail."""
-    xmp: bytes = b""
-    """Adobe's metadata, without orientation."""
-    dpi: tuple[float, float] | None = None
-    """Pixels per inch, across and down."""
 
 
 @dataclass(frozen=True)
@@ -204,7 +147,7 @@ def open_photo(
                 )
             # Pillow does not say it of an AVIF, and those it writes run for ever.
             endless = picture.format == "AVIF" and count > 1
-            metadata, loop = _metadata(picture), 0 if endless else picture.info.get("loop")
+            metadata, loop = read_metadata(picture), 0 if endless else picture.info.get("loop")
             beside = bytes_beside(picture)
         frames = _frames(picture, indices=indices, name=name)
         yield Photo(picture.size, frames, count, beside, metadata, loop)
@@ -298,7 +241,7 @@ def _encode(result: Result, file: BinaryIO, *, encoder: str, quality: int | None
     Transparency is laid over white where the format cannot hold it.
     """
     options = SAVE_OPTIONS.get(encoder, {}) | {"icc_profile": srgb_profile()}
-    _put_beside(options, result.metadata, encoder=encoder)
+    put_metadata(options, result.metadata, encoder=encoder)
     if encoder in QUALITIES:
         options["quality"] = QUALITIES[encoder] if quality is None else quality
     first, *rest = map(_bare, result.frames)
@@ -325,62 +268,11 @@ def _bare(picture: Image.Image) -> Image.Image:
     return bare
 
 
-def _put_beside(options: dict[str, Any], metadata: Metadata, *, encoder: str) -> None:
-    """Add metadata to the options of an encoder, as it takes them."""
-    beside = {"exif": metadata.exif, "xmp": metadata.xmp, "dpi": metadata.dpi}
-    options |= {name: each for name, each in beside.items() if each}
-    if encoder == "PNG" and metadata.xmp:
-        options["pnginfo"] = PngInfo()
-        options["pnginfo"].add_itxt(XMP_CHUNK, metadata.xmp.decode(errors="replace"))
-    if encoder == "TIFF" and (metadata.exif or metadata.xmp):
-        options["exif"] = tags = Image.Exif()
-        if metadata.exif:
-            tags.load(metadata.exif)
-            del options["compression"]  # Pillow fails to write EXIF directories into those
-        if metadata.xmp:
-            tags[XMP_TAG] = metadata.xmp
-
-
-def picture_format(path: Path) -> str:
-    """Return Pillow's name of the format that a path's ending stands for.
-
-    Raises:
-        ImageError: the ending stands for no format that faststyle writes here.
-    """
-    encoder = PICTURE_FORMATS.get(path.suffix.lower())
-    if encoder is None:
-        known = ", ".join(sorted(PICTURE_FORMATS))
-        raise ImageError(f"{path}: unknown picture format; end the name in one of {known}")
-    if not _available(encoder, to_write=True):
-        raise ImageError(f"{path}: {_missing_plugin(encoder)}")
-    return encoder
-
-
-def _available(encoder: str, *, to_write: bool) -> bool:
-    """Tell whether Pillow reads or writes a format, with the plug-ins that are installed."""
-    Image.init()
-    known = Image.SAVE if to_write else Image.OPEN
-    if encoder not in known and encoder in PLUGINS:
-        package, set_up = PLUGINS[encoder]
-        try:
-            plugin = importlib.import_module(package)
-        except ImportError:
-            return False
-        if set_up:
-            getattr(plugin, set_up)()
-    return encoder in known
-
-
-def _missing_plugin(encoder: str) -> str:
-    package = PLUGINS[encoder][0].replace("_", "-")
-    return f"reading and writing {encoder} needs another package; run  pip install {package}"
-
-
 @contextmanager
 def _open(
     source: Path | BinaryIO, name: str, *, max_pixels: int, too_large: str
 ) -> Iterator[Image.Image]:
-    formats = [each for each in READ_FORMATS if _available(each, to_write=False)]
+    formats = [each for each in READ_FORMATS if available(each, to_write=False)]
     with ExitStack() as opened:
         # Files that Pillow opens by their names it may map into memory, where one that is cut
         # off meanwhile ends the process, and turned TIFFs come out scrambled.
@@ -409,8 +301,8 @@ def _explained(name: str, *, too_large: str = SCALE_DOWN) -> Iterator[None]:
     except UnidentifiedImageError as error:
         encoder = PICTURE_FORMATS.get(Path(name).suffix.lower())
         remedy = "not a picture that can be read; use a JPEG or PNG"
-        if encoder is not None and not _available(encoder, to_write=False):
-            remedy = _missing_plugin(encoder)
+        if encoder is not None and not available(encoder, to_write=False):
+            remedy = missing_plugin(encoder)
         raise ImageError(f"{name}: {remedy}") from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name}: too many pixels; {too_large}") from error
@@ -455,31 +347,3 @@ def _upright(picture: Image.Image) -> Image.Image:
     # Pillow turns these of 8 bits alone.
     negative = picture.mode.startswith("I;16") and tags.get(PHOTOMETRIC_TAG) == WHITE_IS_ZERO
     return inverted(picture) if negative else picture
-
-
-def _metadata(picture: Image.Image) -> Metadata:
-    try:
-        exif = _kept_exif(picture.getexif())
-    except Exception:
-        exif = b""
-    xmp = picture.info.get("xmp") or picture.info.get(XMP_CHUNK) or b""
-    xmp = ORIENTATIONS.sub(b"", xmp.encode() if isinstance(xmp, str) else xmp)
-    dpi = picture.info.get("dpi")
-    return Metadata(
-        exif if len(exif) <= MOST_METADATA else b"",
-        xmp if len(xmp) <= MOST_METADATA else b"",
-        (float(dpi[0]), float(dpi[1])) if dpi and all(1 <= each < 2**16 for each in dpi) else None,
-    )
-
-
-def _kept_exif(exif: Image.Exif) -> bytes:
-    kept = Image.Exif()
-    for tag in KEPT_TAGS & exif.keys():
-        kept[tag] = exif[tag]
-    for directory in KEPT_DIRECTORIES:
-        entries = exif.get_ifd(directory)
-        wanted = {tag: value for tag, value in entries.items() if tag not in STALE_TAGS}
-        if wanted:
-            kept.get_ifd(directory).update(wanted)
-            kept[directory] = kept.get_ifd(directory)
-    return kept.tobytes() if kept else b""

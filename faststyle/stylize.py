@@ -15,15 +15,8 @@ from PIL import Image
 
 from faststyle.errors import FaststyleError, ImageError, OutputExistsError
 from faststyle.files import refuse_existing
-from faststyle.images import (
-    ANIMATED_FORMATS,
-    MAX_PIXELS,
-    USUAL_DURATION,
-    Result,
-    open_photo,
-    picture_format,
-    save_result,
-)
+from faststyle.formats import ANIMATED_FORMATS, picture_format
+from faststyle.images import MAX_PIXELS, USUAL_DURATION, Result, open_photo, save_result
 from faststyle.inputs import Job
 
 AHEAD = 2

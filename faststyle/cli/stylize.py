@@ -22,15 +22,9 @@ from faststyle.colors import split_alpha
 from faststyle.controls import Controls
 from faststyle.errors import InputError, OptionError
 from faststyle.files import PICTURE_FORMATS, refuse_existing
+from faststyle.formats import picture_format
 from faststyle.gallery import style_names
-from faststyle.images import (
-    MAX_PIXELS,
-    allow_pixels,
-    encode,
-    open_picture,
-    picture_format,
-    save_result,
-)
+from faststyle.images import MAX_PIXELS, allow_pixels, encode, open_picture, save_result
 from faststyle.inputs import Job, Naming, Place, find_places, plan
 from faststyle.memory import SHARE, parse_size
 from faststyle.stylize import FileOptions, stylize_photo, try_stylize_file

@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from faststyle.errors import DataError
-from faststyle.images import picture_format, save_picture
+from faststyle.formats import picture_format
+from faststyle.images import save_picture
 from faststyle.training.config import SMALLEST_CROP
 from faststyle.training.image_optimizer import ImageOptimizer, Objective
 from faststyle.training.logs import open_log, write_row, writing
