@@ -28,8 +28,8 @@ PLUGINS = {"HEIF": ("pillow_heif", "register_heif_opener"), "AVIF": ("pillow_avi
 """Packages that read and write a format where Pillow does not, and what sets them up."""
 
 READ_FORMATS = ("MPO", *dict.fromkeys(PICTURE_FORMATS.values()))
-"""Formats that are tried, by Pillow's names; others of its formats run programs, or fetch what a file
-names."""
+"""Formats that are tried, by Pillow's names; others of its formats run programs, or fetch what a
+file names."""
 
 
 def picture_format(path: Path) -> str:

@@ -23,6 +23,7 @@ from faststyle.contract import (
     STRENGTH,
 )
 from faststyle.errors import ImageError, ModelError
+from faststyle.ranges import BYTES, PROBE_SIDE, RICH, Range, bits, draw_probe, range_of
 from faststyle.session import ONLY_NEEDED, QUIET, RUNTIME_ERRORS, OpenModel, describe_value
 
 SUPPORTED = (
@@ -66,42 +67,8 @@ FULLY = {STRENGTH: 1.0, KEEP_COLORS: 0.0}
 MULTIPLE = 4
 """Networks that halve a picture twice return its size only if the sides divide by this."""
 
-PROBE_SIDE = 128
-
-BRIGHT = 8.0
-"""A picture whose absolute values have a larger mean is taken to lie in 0 to 255, and any other in
-0 to 1: ordinary pictures have a mean near 128 or near 0.5."""
-
-DARK = -0.5
-"""A picture within -1 to 1 is taken to have -1 for black if more than a tenth of its values are
-below this."""
-
 SMALLEST_PART = 16
 """A result with a side this many times smaller than that of its photo is taken for no picture."""
-
-RICH = 3.0
-"""Entropy, in bits a value, of a picture that has kept what is in it: ordinary ones have 7, and one
-that is clamped to a tone or two has 1."""
-
-
-@dataclass(frozen=True)
-class Range:
-    """What numbers a picture is made of."""
-
-    black: float
-    white: float
-
-    def levels(self, values: NDArray[Any]) -> NDArray[np.uint8]:
-        """Turn numbers into bytes; those outside of the range are clamped."""
-        if values.dtype == np.uint8 and self == BYTES:
-            return values
-        scale = np.float32(255 / (self.white - self.black))
-        scaled = (values.astype(np.float32, copy=False) - np.float32(self.black)) * scale
-        levels: NDArray[np.uint8] = np.rint(scaled).clip(0, 255).astype(np.uint8)
-        return levels
-
-
-BYTES, UNIT, SIGNED = Range(0, 255), Range(0, 1), Range(-1, 1)
 
 
 @dataclass(frozen=True)
@@ -197,7 +164,7 @@ class Port:
         self.white = 255.0 if self.taken.type is np.uint8 else 1.0
         self.gives = Range(0, self.white)
         if not ours:
-            probe = _probe(*(self.taken.sides or (PROBE_SIDE, PROBE_SIDE)))
+            probe = draw_probe(*(self.taken.sides or (PROBE_SIDE, PROBE_SIDE)))
             self._output = self._find_output(probe)
             self._find_ranges(probe)
 
@@ -242,8 +209,8 @@ class Port:
     def _try(self, probe: NDArray[np.uint8], *, white: float) -> _Trial:
         self.white = white
         painted = self._compute(probe)
-        gives = _range(painted)
-        return _Trial(white, gives, _bits(gives.levels(painted)))
+        gives = range_of(painted)
+        return _Trial(white, gives, bits(gives.levels(painted)))
 
     def measure(self, patches: Sequence[NDArray[np.uint8]]) -> Statistics:
         """Find the statistics of a picture, layer after layer, by patches from all over it.
@@ -445,28 +412,6 @@ def _too_large(pixels: NDArray[np.uint8]) -> str:
 def _fixed(side: object) -> int | None:
     """Return the length of a side, None where it is free: a name, nothing, or negative."""
     return side if isinstance(side, int) and side >= 0 else None
-
-
-def _probe(height: int, width: int) -> NDArray[np.uint8]:
-    """Draw soft colours from black to white."""
-    down, across = np.meshgrid(np.linspace(0, 1, height), np.linspace(0, 1, width), indexing="ij")
-    waves = np.stack([down, across, np.sin(9 * down) * np.cos(7 * across) / 2 + 0.5], axis=-1)
-    return (255 * waves).astype(np.uint8)
-
-
-def _range(values: NDArray[Any]) -> Range:
-    """Tell what range the numbers of an ordinary picture are of."""
-    if values.dtype == np.uint8 or np.abs(values).mean() > BRIGHT:
-        return BYTES
-    signed = np.abs(values).max() <= 1 and (values < DARK).mean() > 0.1
-    return SIGNED if signed else UNIT
-
-
-def _bits(levels: NDArray[np.uint8]) -> float:
-    """Return the entropy of levels: 0 for one level alone, and 8 for all of them alike."""
-    counts = np.bincount(levels.ravel())
-    shares = counts[counts > 0] / levels.size
-    return float(-(shares * np.log2(shares)).sum())
 
 
 def _resized(pixels: NDArray[np.uint8], *, height: int, width: int) -> NDArray[np.uint8]:

@@ -16,7 +16,8 @@ from torch import nn
 from faststyle.contract import MEASURED, STATISTICS
 from faststyle.cutting import Dimensions, cut, expose, tensors_called
 from faststyle.errors import ImageError, ModelError
-from faststyle.port import Port, Range
+from faststyle.port import Port
+from faststyle.ranges import Range
 from faststyle.session import open_model
 from faststyle.stylizer import load
 from tests.conftest import FIRST, LAST, Build, Shape, blotches
