@@ -20,6 +20,9 @@ SMALL_MODES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N
 ROWS = 256
 """Rows that are converted at once where it takes many times as much memory."""
 
+FILLED_ROWS = 32
+"""Rows that are filled at once, which takes some fifty bytes for each pixel."""
+
 PROFILE_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 """What a colour profile is of, for each mode that one is applied to."""
 
@@ -40,7 +43,8 @@ def split_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """Return the colours of a picture of any mode as sRGB, and its transparency if it has any.
 
     Colours that come with an ICC profile are converted by it, others taken as sRGB; a picture of
-    mode RGB that is sRGB already is returned itself.
+    mode RGB that is sRGB already is returned itself. What nobody sees, as it is wholly
+    transparent, has colours of what is seen (`fill_hidden`).
 
     Raises:
         ImageError: the mode has no colours, as some of Pillow's internal ones.
@@ -57,9 +61,71 @@ def split_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
             picture = picture.convert("RGB")
         elif picture.mode not in PROFILE_SPACES:
             picture = picture.convert("RGB")
-        return _as_srgb(picture, profile), alpha
+        colors = _as_srgb(picture, profile)
+        if alpha is not None:
+            fill_hidden(colors, alpha)
+        return colors, alpha
     except ValueError as error:
         raise ImageError(f"a picture of mode {picture.mode} has no colours to paint") from error
+
+
+def fill_hidden(picture: Image.Image, alpha: Image.Image) -> None:
+    """Continue what is seen of a picture, as in mirrors, where it is wholly transparent.
+
+    Networks that normalize by statistics of the whole picture would else paint a cut-out by the
+    colours that programs leave below what they cut away, mostly black or white.
+
+    Args:
+        picture: RGB; is changed.
+        alpha: its transparency, mode L, of which 0 is what nobody sees.
+    """
+    hidden = alpha.point(lambda level: 255 * (level == 0))
+    if hidden.getbbox() is None or alpha.getbbox() is None:
+        return
+    width, height = picture.size
+    rows_seen = np.zeros(height, bool)
+    for top in range(0, height, FILLED_ROWS):
+        box = (0, top, width, min(height, top + FILLED_ROWS))
+        seen = np.asarray(alpha.crop(box)) > 0
+        rows_seen[top : box[3]] = seen.any(axis=1)
+        if not seen.all():
+            band = np.asarray(picture.crop(box))
+            filled = np.take_along_axis(band, _mirrored(seen)[..., None], axis=1)
+            picture.paste(Image.fromarray(filled), box)
+    sources = _mirrored(rows_seen[None])[0]
+    for row in np.flatnonzero(~rows_seen):
+        source = int(sources[row])
+        picture.paste(picture.crop((0, source, width, source + 1)), (0, int(row)))
+
+
+def _mirrored(seen: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Return for each place the one of its row that fills it: itself, if it is seen.
+
+    Otherwise, the nearest run of places that are seen is repeated, each time mirrored. Rows in
+    which nothing is seen have any.
+    """
+    width = seen.shape[1]
+    here = np.arange(width, dtype=np.int32)
+    step = np.diff(seen, axis=1, prepend=False)
+    before, begins = _last(seen), _last(seen & step)
+    after, ends = (
+        width - 1 - _last(each[:, ::-1])[:, ::-1]
+        for each in (seen, seen & np.diff(seen, axis=1, append=False))
+    )
+    to_left = np.where(before < 0, 2 * width, here - before)
+    to_right = np.where(after >= width, 2 * width, after - here)
+    leftwards = to_left <= to_right
+    run = np.maximum(1, np.where(leftwards, before - begins, ends - after) + 1)
+    way = (np.minimum(to_left, to_right) - 1) % (2 * run)
+    way = np.minimum(way, 2 * run - 1 - way)
+    filling = np.where(leftwards, before - way, after + way).clip(0, width - 1)
+    return np.where(seen, here, filling).astype(np.int32)
+
+
+def _last(there: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Return for each place the last one of its row, up to itself, that is there; else -1."""
+    places = np.arange(there.shape[1], dtype=np.int32)
+    return np.maximum.accumulate(np.where(there, places, np.int32(-1)), axis=1)
 
 
 @lru_cache(maxsize=1)

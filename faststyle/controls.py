@@ -48,20 +48,15 @@ class Controls:
     def fit(
         self, picture: Image.Image, alpha: Image.Image | None
     ) -> tuple[Image.Image, Image.Image | None]:
-        """Return an RGB picture and its transparency, scaled down if larger than results may be."""
+        """Return an RGB picture and its transparency, scaled down if larger than results may be.
+
+        What is hidden must have colours of what is seen, as `faststyle.colors.split_alpha` gives.
+        """
         size = self.fitted(picture.size)
         if size == picture.size:
             return picture, alpha
         small = picture.resize(size, Image.Resampling.LANCZOS)
-        if alpha is None:
-            return small, None
-        # Nothing of the colours below what is transparent may get into what is seen.
-        seen = picture.copy()
-        seen.putalpha(alpha)
-        seen = seen.resize(size, Image.Resampling.LANCZOS)
-        alpha = seen.getchannel("A")
-        small.paste(seen.convert("RGB"), mask=alpha.point(lambda level: 255 * (level > 0)))
-        return small, alpha
+        return small, alpha and alpha.resize(size, Image.Resampling.LANCZOS)
 
     def fitted(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return the size of the result of a picture, width and height."""

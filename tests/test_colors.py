@@ -79,6 +79,40 @@ def test_a_picture_of_srgb_is_returned_itself() -> None:
     assert split_alpha(picture)[0] is picture
 
 
+def test_what_is_hidden_mirrors_what_is_seen_beside_it() -> None:
+    colors = np.zeros((3, 9, 3), np.uint8)
+    colors[1, 2:5] = [[1], [2], [3]]
+    colors[1, 8] = 9
+    alpha = Image.fromarray(np.where(colors[..., 0], 255, 0).astype(np.uint8))
+    picture = Image.fromarray(colors)
+    picture.putalpha(alpha)
+    filled = pixels(split_alpha(picture)[0])
+    assert filled[1, :, 0].tolist() == [2, 1, 1, 2, 3, 3, 2, 9, 9]
+    assert np.array_equal(filled[0], filled[1])
+    assert np.array_equal(filled[2], filled[1])
+
+
+@pytest.mark.parametrize("size", [(100, 80), (1, 70), (70, 1)])
+def test_what_is_seen_is_not_changed_by_what_is_hidden(size: tuple[int, int]) -> None:
+    width, height = size
+    alpha = Image.fromarray(blotches(height, width, seed=1)[..., 0] // 100 * 100)
+    pictures = [Image.fromarray(blotches(height, width)) for _ in "ab"]
+    pictures[1].paste("red", mask=alpha.point(lambda level: 255 * (level == 0)))
+    for picture in pictures:
+        picture.putalpha(alpha)
+    first, second = (pixels(split_alpha(picture)[0]) for picture in pictures)
+    assert np.array_equal(first, second)
+    seen = pixels(alpha) > 0
+    assert 0 < seen.sum() < seen.size
+    assert np.array_equal(first[seen], blotches(height, width)[seen])
+
+
+def test_of_a_picture_that_is_hidden_altogether_nothing_is_filled() -> None:
+    picture = Image.fromarray(blotches(8, 8))
+    picture.putalpha(0)
+    assert np.array_equal(pixels(split_alpha(picture)[0]), blotches(8, 8))
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_colors_are_converted_by_their_profile(mode: str) -> None:
     picture = Image.fromarray(blotches(16, 16)).convert(mode)

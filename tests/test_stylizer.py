@@ -47,6 +47,23 @@ def test_a_picture_comes_back_as_a_picture_with_the_same_pixels(
     assert not np.array_equal(pixels(stylized), photo)
 
 
+def test_a_cutout_is_painted_alike_whatever_its_background_was(
+    fast_models: Mapping[str, Path],
+) -> None:
+    stylizer = faststyle.load(fast_models["fp32"], device="cpu", threads=1)
+    alpha = Image.new("L", (60, 60))
+    alpha.paste(255, (20, 10, 40, 50))
+    seen = pixels(alpha) > 0
+    paintings = []
+    for background in ("black", "lime"):
+        photo = Image.composite(
+            Image.fromarray(blotches(60, 60)), Image.new("RGB", (60, 60), background), alpha
+        )
+        photo.putalpha(alpha)
+        paintings.append(pixels(stylizer(photo).convert("RGB"))[seen])
+    assert np.array_equal(paintings[0], paintings[1])
+
+
 def test_alpha_is_kept(stylizer: faststyle.Stylizer) -> None:
     photo = Image.fromarray(blotches(20, 20))
     alpha = Image.linear_gradient("L").resize((20, 20))
@@ -126,7 +143,7 @@ def test_a_tile_with_its_halo_is_a_piece_of_the_whole(
 def test_a_picture_is_its_own_context(with_context: faststyle.Stylizer) -> None:
     photo = blotches(260, 300)
     picture = Image.fromarray(photo)
-    picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    picture.putalpha(Image.linear_gradient("L").resize(picture.size).point(lambda a: max(a, 1)))
     expected = with_context(photo)
     for context in (photo, Image.fromarray(photo), picture):
         assert np.array_equal(with_context(photo, context=context), expected)
