@@ -5,10 +5,15 @@
 >>> picture = stylizer(photo)  # a PIL image or a uint8 H×W×3 array, RGB
 """
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from faststyle.errors import FaststyleError
 from faststyle.version import __version__
+
+# onnxruntime would keep an identifier of the machine in the home folder, and report what runs on it
+# to its makers. It reads this once, when it is loaded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from faststyle.stylizer import Stylizer, load

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -131,3 +132,11 @@ def test_bench_works_without_torch() -> None:
     process = _run("bench", "wave", "--sizes", "24x16", "--rounds", "1")
     assert process.returncode == 0, process.stderr
     assert "24x16" in process.stdout
+
+
+def test_nothing_is_left_in_the_home_folder(tmp_path: Path) -> None:
+    script = "import faststyle, numpy as np; faststyle.load('wave')(np.zeros((9, 9, 3), np.uint8))"
+    environment = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+    assert list(tmp_path.iterdir()) == []
