@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from faststyle.cli.options import add_models, add_overwrite, require_training_packages, words
-from faststyle.cli.tables import name_files, print_table
+from faststyle.cli.tables import name_files, print_table, printable
 from faststyle.errors import DataError, OptionError
 from faststyle.files import evenly_chosen, find_pictures, refuse_existing
 from faststyle.gallery import resolve
 from faststyle.images import save_picture
-from faststyle.stylizer import load_file
+from faststyle.stylizer import Stylizer, load_file
 from faststyle.training.config import (
     DEVICES,
     SMALLEST_CROP,
     RunOptions,
     TrainingConfig,
+    flag,
     style_side,
 )
 
@@ -38,6 +40,15 @@ COMPARISON_PLOT = "against.png"
 PHOTO_SIDE = 256
 STYLE_WEIGHT = 10.0
 """The same for all models, so that their totals can be compared."""
+
+JUDGED_AS_TRAINED = ("stroke_size", "style_weight")
+"""Settings by which a model had better be judged as it was trained."""
+
+AS_SHOWN = 1e-3
+"""Relative difference of two numbers that are shown alike."""
+
+MODEL_DEVICE = "cpu"
+"""Where models run: what they paint differs a little between devices."""
 
 ITERATIONS = 100
 
@@ -98,8 +109,14 @@ def _add_loss_options(group: argparse._ArgumentGroup) -> None:
         ("vgg-weights", Path, None, "FILE", "its weights, in place of torchvision's download"),
         ("content-layers", words, known.content_layers, "NAMES", "layers of the content loss"),
         ("style-layers", words, known.style_layers, "NAMES", "layers of the style loss"),
-        ("stroke-size", float, known.stroke_size, "S", "as for training, from 1 to 10"),
-        ("style-weight", float, STYLE_WEIGHT, "X", "weight of the style loss in the total"),
+        (
+            *("stroke-size", float, known.stroke_size, "S"),
+            "that of the models' training, from 1 to 10 (see faststyle info)",
+        ),
+        (
+            *("style-weight", float, STYLE_WEIGHT, "X"),
+            "weight of the style loss in the total, such as that of the models' training",
+        ),
         ("device", str, RunOptions.device, "NAME", f"where to compute them: {', '.join(DEVICES)}"),
     ):
         shown = ",".join(default) if isinstance(default, tuple) else default
@@ -143,6 +160,7 @@ def run(options: argparse.Namespace) -> int:
         total_variation_weight=TrainingConfig.total_variation_weight,
     )
     metrics = _load_metrics(options.metrics)
+    _say_what_differs(models, options)
     with tqdm(total=len(photos), unit="photo", disable=None) as bar:
         evaluation = evaluate(
             models,
@@ -190,8 +208,30 @@ def _load_metrics(names: Sequence[str]) -> dict[str, Metric]:
     return metrics
 
 
+def _say_what_differs(models: dict[str, Stylizer], options: argparse.Namespace) -> None:
+    """Say which models of ours were trained with other settings than they are judged by."""
+    for name, model in models.items():
+        trained = {key: model.card.training.get(key) for key in JUDGED_AS_TRAINED}
+        differing = {
+            key: value
+            for key, value in trained.items()
+            if isinstance(value, (int, float))
+            and not math.isclose(value, getattr(options, key), rel_tol=AS_SHOWN)
+        }
+        if differing:
+            learnt = " ".join(f"{flag(key)} {value:.4g}" for key, value in differing.items())
+            judged = " ".join(f"{flag(key)} {getattr(options, key):.4g}" for key in differing)
+            print(
+                printable(
+                    f"{name}: trained with {learnt}, judged with {judged}; "
+                    "give the former to judge it by what it learnt"
+                ),
+                file=sys.stderr,
+            )
+
+
 def _compare(
-    models: dict[str, Repaint],
+    models: Mapping[str, Repaint],
     *,
     style: Path,
     photos: Sequence[Path],
@@ -211,12 +251,16 @@ def _compare(
             features=features,
             settings=settings,
             iterations=iterations,
+            painted_on=MODEL_DEVICE,
             on_progress=bar.update,
         )
     table, plot = files
     write_comparison(comparison, table)
     draw_comparison(comparison, plot)
-    print(f"\nagainst {iterations} iterations of L-BFGS from the photo: {table}, {plot}")
+    print(
+        f"\nagainst {iterations} iterations of L-BFGS from the photo, "
+        f"{comparison.devices}: {table}, {plot}"
+    )
     for model in comparison.models:
         print(f"{model}: {comparison.describe(model)}")
 
@@ -251,10 +295,10 @@ def _choose_photos(folder: Path, *, without: Path, most: int | None) -> list[Pat
     return evenly_chosen(paths, most=most or len(paths))
 
 
-def _open_models(named: Sequence[str]) -> dict[str, Repaint]:
+def _open_models(named: Sequence[str]) -> dict[str, Stylizer]:
     """Open each model once, by a name of its own."""
     files = name_files(map(resolve, named))
-    return {name: load_file(path, device="cpu") for name, path in files.items()}
+    return {name: load_file(path, device=MODEL_DEVICE) for name, path in files.items()}
 
 
 def _print_unreadable(paths: Sequence[Path]) -> None:

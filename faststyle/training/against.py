@@ -79,6 +79,17 @@ class Comparison:
 
     photos: tuple[PhotoComparison, ...]
     unreadable: tuple[Path, ...]
+    optimized_on: str
+    """The device of the optimization."""
+    painted_on: str
+    """The device of the models."""
+
+    @property
+    def devices(self) -> str:
+        """Where both ran, as times are those of machines, too."""
+        if self.optimized_on == self.painted_on:
+            return f"both on {self.optimized_on}"
+        return f"{REFERENCE} on {self.optimized_on}, models on {self.painted_on}"
 
     @property
     def models(self) -> list[str]:
@@ -135,6 +146,7 @@ def compare(
     features: VggFeatures,
     settings: EvaluationSettings,
     iterations: int,
+    painted_on: str,
     on_progress: Callable[[], object] = lambda: None,
 ) -> Comparison:
     """Repaint photos by models and by L-BFGS on the same loss, which starts from the photo.
@@ -146,6 +158,7 @@ def compare(
         features: loss network that returns all the layers of the settings.
         settings: layers, sizes and weights.
         iterations: of L-BFGS for each photo.
+        painted_on: the device that the models run on; L-BFGS runs where the features lie.
         on_progress: called after each photo.
 
     Raises:
@@ -177,7 +190,9 @@ def compare(
             on_progress()
     if not compared:
         raise DataError("none of the photos can be read; check the folder given by --content")
-    return Comparison(tuple(compared), tuple(unreadable))
+    return Comparison(
+        tuple(compared), tuple(unreadable), optimized_on=device.type, painted_on=painted_on
+    )
 
 
 def _compared(
@@ -270,7 +285,7 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
         by_time.plot(comparison.median_seconds(model), total, "o", color=color, label=model)
     by_iteration.set_xlabel("iteration")
     by_iteration.set_ylabel("total loss")
-    by_time.set_xlabel("seconds")
+    by_time.set_xlabel(f"seconds ({comparison.devices})")
     by_time.set_xscale("log")
     for panel in (by_iteration, by_time):
         panel.set_yscale("log")

@@ -97,6 +97,27 @@ def test_ours_a_bundled_style_and_a_foreign_model(
         assert sheet.width > 5 * 64
 
 
+def test_models_that_were_trained_otherwise_are_named(
+    arguments: list[str],
+    model_path: Path,
+    foreign: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    models = ["evaluate", str(model_path), str(foreign), "wave", *arguments, "--max-photos", "1"]
+    assert main([*models, "--stroke-size", "5"]) == 0  # "tiny" was trained with 5 and 10
+    assert capsys.readouterr().err.splitlines() == [
+        "wave: trained with --style-weight 11.73, judged with --style-weight 10; "
+        "give the former to judge it by what it learnt"
+    ]
+    assert main([*models, "--style-weight", "11.73", "--overwrite"]) == 0
+    tiny, wave = capsys.readouterr().err.splitlines()
+    assert tiny.startswith(
+        "tiny: trained with --stroke-size 5 --style-weight 10, "
+        "judged with --stroke-size 1 --style-weight 11.73; "
+    )
+    assert wave.startswith("wave: trained with --stroke-size 5, judged with --stroke-size 1; ")
+
+
 def test_models_of_one_file_name_are_told_apart(
     arguments: list[str], model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -255,7 +276,7 @@ def test_against_optimization(
     assert main(command) == 0
     last, sentence = capsys.readouterr().out.splitlines()[-2:]
     table, plot = tmp_path / "out" / COMPARISON_TABLE, tmp_path / "out" / COMPARISON_PLOT
-    assert last == f"against 2 iterations of L-BFGS from the photo: {table}, {plot}"
+    assert last == f"against 2 iterations of L-BFGS from the photo, both on cpu: {table}, {plot}"
     assert sentence.startswith("tiny: total ")
     with open(table, newline="") as file:
         assert len(list(csv.DictReader(file))) == 2 * (1 + 3)

@@ -65,7 +65,7 @@ def _by_hand() -> Comparison:
         curve = tuple(Iteration(total, 2.0 * count) for count, total in enumerate(totals))
         models = {"good": Forward(4.5, 0.5), "better": Forward(2.5, 0.1), "best": Forward(1.0, 0.1)}
         photos.append(PhotoComparison(Path(name), models, curve))
-    return Comparison(tuple(photos), ())
+    return Comparison(tuple(photos), (), optimized_on="cuda", painted_on="cpu")
 
 
 def test_a_forward_pass_is_worth_the_iterations_to_its_loss() -> None:
@@ -74,6 +74,7 @@ def test_a_forward_pass_is_worth_the_iterations_to_its_loss() -> None:
     assert comparison.match("better") == (1, 3, 60)
     assert comparison.match("best") is None
     assert comparison.mean_curve()[1] == (5.5, 2)
+    assert comparison.devices == "L-BFGS on cuda, models on cpu"
     assert comparison.describe("good") == (
         "total 4.500 in 500.0 ms, worth 2 iterations at 8 times the speed "
         "(median of the 2 of 2 photos where optimization came to its loss)"
@@ -86,7 +87,8 @@ def test_losses_are_those_of_evaluate(
 ) -> None:
     models = {"inverted": _inverted, "same": _unchanged}
     given = {"style": style, "photos": photos, "features": features, "settings": SETTINGS}
-    comparison = compare(models, iterations=6, **given)  # type: ignore[arg-type]
+    comparison = compare(models, iterations=6, painted_on="cpu", **given)  # type: ignore[arg-type]
+    assert comparison.devices == "both on cpu"
     evaluation = evaluate(models, **given)  # type: ignore[arg-type]
     totals = {(row.model, row.photo): row.losses["total"] for row in evaluation.rows}
     for photo in comparison.photos:
@@ -112,6 +114,7 @@ def test_unreadable_photos_are_left_out(
         features=features,
         settings=SETTINGS,
         iterations=1,
+        painted_on="cpu",
     )
     assert comparison.unreadable == (photos[0],)
     assert [each.photo for each in comparison.photos] == [photos[1]]
@@ -123,6 +126,7 @@ def test_unreadable_photos_are_left_out(
             features=features,
             settings=SETTINGS,
             iterations=1,
+            painted_on="cpu",
         )
 
 
