@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,10 +32,10 @@ NO_UNNAMED_FILES = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
 
 
 def find_pictures(folder: Path, *, without: Path | None = None) -> Iterator[Path]:
-    """Find the pictures of a folder and its sub-folders, in no order.
+    """Find the pictures of a folder and its sub-folders: each folder's by name, then what is below.
 
     Hidden files and folders are left out, and links to folders are not followed. However many
-    there are, the names are read as they are asked for. What cannot be looked at is found, too, so
+    there are, a folder is read when it is come to. What cannot be looked at is found, too, so
     that whoever opens it says why: links that lead nowhere, and folders that may not be entered.
 
     Args:
@@ -53,18 +53,30 @@ def find_pictures(folder: Path, *, without: Path | None = None) -> Iterator[Path
             yield inside
             continue
         with entries:
-            for entry in entries:
-                path = inside / entry.name
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    if not (without and _same(path, without)):
-                        folders.append(path)
-                # Of a plain file the folder says that it is one, and nothing else need be asked.
-                elif is_picture(path) and (
-                    entry.is_file(follow_symlinks=False) or not something_else(path)
-                ):
-                    yield path
+            below, pictures = _sorted_out(entries, inside)
+        # The last is the next to be looked into.
+        for name in reversed(below):
+            path = inside / name
+            if not (without and _same(path, without)):
+                folders.append(path)
+        for name in pictures:
+            yield inside / name
+
+
+def _sorted_out(entries: Iterable[os.DirEntry[str]], inside: Path) -> tuple[list[str], list[str]]:
+    """Return the names of a folder's folders and of its pictures, both sorted."""
+    below, pictures = [], []
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            below.append(entry.name)
+        # Of a plain file the folder says that it is one, and nothing else need be asked.
+        elif is_picture(Path(entry.name)) and (
+            entry.is_file(follow_symlinks=False) or not something_else(inside / entry.name)
+        ):
+            pictures.append(entry.name)
+    return sorted(below), sorted(pictures)
 
 
 def something_else(path: Path) -> bool:

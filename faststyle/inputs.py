@@ -76,7 +76,8 @@ class Place:
         else:
             results = without.resolve()
             inside = results.is_relative_to(self.root.resolve())
-            for name in glob.iglob(self.pattern, recursive=True):  # noqa: PTH207  (a generator)
+            # By name, as those of a folder are.
+            for name in sorted(glob.glob(self.pattern, recursive=True)):  # noqa: PTH207  (text)
                 path = Path(name)
                 ours = inside and _real(path).is_relative_to(results)
                 if is_picture(path) and not something_else(path) and not ours:

@@ -24,6 +24,28 @@ def test_find_pictures_goes_down_and_leaves_out_the_rest(tmp_path: Path) -> None
     assert found == ["a.png", "b.JPG", "sub/deep/c.webp"]
 
 
+@pytest.mark.parametrize("backwards", [False, True])
+def test_find_pictures_goes_by_name_whatever_order_the_disk_has(
+    backwards: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["a.png", "b.png", "m/c.png", "m/d/a.png", "n/a.png"]
+    _touch(tmp_path, *names)
+    scan = os.scandir
+
+    class Backwards(list[os.DirEntry[str]]):
+        def __init__(self, path: Path) -> None:
+            with scan(path) as entries:
+                super().__init__(sorted(entries, key=lambda entry: entry.name, reverse=backwards))
+
+        def __enter__(self) -> Backwards:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+    monkeypatch.setattr("os.scandir", Backwards)
+    assert [str(path.relative_to(tmp_path)) for path in find_pictures(tmp_path)] == names
+
+
 def test_find_pictures_leaves_out_the_folder_of_results(tmp_path: Path) -> None:
     _touch(tmp_path, "a.png", "out/a.png", "other/out/b.png")
     found = [

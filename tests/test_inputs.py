@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,16 @@ def test_a_pattern_keeps_the_layout_below_its_fixed_part(tmp_path: Path) -> None
         "in/a.jpg": "in/a.jpg",
         "in/sub/deep/c.jpg": "in/sub/deep/c.jpg",
     }
+
+
+def test_what_a_pattern_finds_goes_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["in/a.jpg", "in/b.jpg", "in/sub/c.jpg"]
+    _touch(tmp_path, *names)
+    find = glob.glob
+    monkeypatch.setattr("glob.glob", lambda *given, **how: find(*given, **how)[::-1])
+    assert list(_plan(tmp_path, "in/**/*.jpg")) == names
+    monkeypatch.setattr("glob.glob", lambda *given, **how: sorted(find(*given, **how)))
+    assert list(_plan(tmp_path, "in/**/*.jpg")) == names
 
 
 def test_a_pattern_without_a_fixed_part_and_a_folder_do_not_meet(
