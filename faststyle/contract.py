@@ -55,6 +55,9 @@ picture the same; what is not of one element for each channel is repeated."""
 MEASURED = "measured_"
 """What the name of each of them begins with where it comes out of being measured."""
 
+SAMPLE_STEP = 2
+"""Every how many positions of features are measured, down and across."""
+
 OUTPUT = "stylized"
 """Name of the only output: the same type and shape as the input."""
 

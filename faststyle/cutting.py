@@ -13,7 +13,7 @@ GRAPH = 7
 """Field of a model."""
 NODE, GRAPH_INPUT, GRAPH_OUTPUT = 1, 11, 12
 """Fields of a graph."""
-NODE_INPUT, NODE_OUTPUT = 1, 2
+NODE_INPUT, NODE_OUTPUT, NODE_OPERATOR = 1, 2, 4
 """Fields of a node."""
 VALUE_NAME = 1
 """Field of an input or output."""
@@ -35,6 +35,31 @@ def tensors_called(model: bytes, prefixes: tuple[str, ...]) -> list[str]:
     nodes = (each for each in _graph(model) if each.number == NODE)
     names = (name for node in nodes for name in _names(node, NODE_OUTPUT))
     return [name for name in names if name.startswith(prefixes)]
+
+
+def origin(model: bytes, tensor: str, *, of: str) -> str:
+    """Return what an operator made a tensor of, perhaps with other nodes after it.
+
+    Args:
+        model: content of an ONNX file.
+        tensor: name of the tensor.
+        of: the operator; nodes are followed back by their first inputs until there is one.
+
+    Returns:
+        Name of the operator's first input.
+
+    Raises:
+        ValueError: the content is no ONNX file, or no such operator leads to the tensor.
+    """
+    nodes = [each for each in _graph(model) if each.number == NODE]
+    makers = {name: node for node in nodes for name in _names(node, NODE_OUTPUT)}
+    while tensor in makers:
+        node = makers[tensor]
+        inputs = _names(node, NODE_INPUT)
+        tensor = inputs[0] if inputs else ""
+        if _names(node, NODE_OPERATOR) == [of]:
+            return tensor
+    raise ValueError(f"no {of} leads to it")
 
 
 def cut(model: bytes, *, tensors: Mapping[str, Dimensions]) -> bytes:

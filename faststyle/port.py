@@ -17,7 +17,6 @@ from faststyle.contract import (
     INPUT,
     KEEP_COLORS,
     LARGEST_SIDE,
-    MEASURED,
     OUTPUT,
     STATISTICS,
     STRENGTH,
@@ -57,9 +56,6 @@ Statistics = Mapping[str, NDArray[np.float32]]
 """What normalizes the layers of a file, by the names of its tensors."""
 
 NOTHING: Statistics = {}
-
-UNKNOWN = {"mean_": 0.0, "spread_": 1.0}
-"""What stands for statistics of layers that are not measured yet."""
 
 FULLY = {STRENGTH: 1.0, KEEP_COLORS: 0.0}
 """Numbers with which a file with controls gives the painting."""
@@ -212,41 +208,29 @@ class Port:
         gives = range_of(painted)
         return _Trial(white, gives, bits(gives.levels(painted)))
 
-    def measure(self, patches: Sequence[NDArray[np.uint8]]) -> Statistics:
-        """Find the statistics of a picture, layer after layer, by patches from all over it.
+    def features(
+        self, name: str, pixels: NDArray[np.uint8], *, statistics: Statistics
+    ) -> NDArray[np.float32]:
+        """Compute features of a picture, for files that put them out.
 
         Args:
-            patches: uint8 H×W×3, RGB, all of one size; the file must take statistics, and put out
-                what it measures.
+            name: of the features.
+            pixels: uint8 H×W×3, RGB.
+            statistics: what normalizes the layers.
 
         Returns:
-            What would normalize all the patches as one picture.
+            float32 C×h×w.
 
         Raises:
-            ImageError: a patch cannot be computed.
+            ImageError: the picture cannot be computed.
         """
-        names = sorted(name for name in self.taken.extras if name.startswith(STATISTICS))
-        numbers = sorted({int(name.rpartition("_")[2]) for name in names})
-        found: dict[str, NDArray[np.float32]] = {
-            name: np.full((1, 1, 1, 1), UNKNOWN[name.rstrip("0123456789")], np.float32)
-            for name in names
-        }
-        for number in numbers:
-            pair = [f"{name}{number}" for name in STATISTICS]
-            measured = [self._measured(patch, pair, statistics=found) for patch in patches]
-            found |= dict(zip(pair, _pooled(measured), strict=True))
-        return found
-
-    def _measured(
-        self, patch: NDArray[np.uint8], names: Sequence[str], *, statistics: Statistics
-    ) -> list[NDArray[np.float32]]:
-        feed = self.taken.feed(patch, white=self.white, statistics=statistics)
-        outputs = [f"{MEASURED}{name}" for name in names]
+        feed = self.taken.feed(pixels, white=self.white, statistics=statistics)
         try:
-            measured: list[NDArray[np.float32]] = self._session.run(outputs, feed, ONLY_NEEDED)
+            (result,) = self._session.run([name], feed, ONLY_NEEDED)
         except RUNTIME_ERRORS as error:
-            raise ImageError(_too_large(patch)) from error
-        return measured
+            raise ImageError(_too_large(pixels)) from error
+        features: NDArray[np.float32] = result[0]
+        return features
 
     def paint(
         self,
@@ -260,7 +244,7 @@ class Port:
         Args:
             pixels: uint8 H×W×3, RGB.
             context: see `PictureInput.feed`.
-            statistics: what `measure` gave, for files that take it.
+            statistics: what normalizes the layers, for files that take that.
 
         Returns:
             An array of the same type and shape.
@@ -391,14 +375,6 @@ def describe_port(port: Port) -> Mapping[str, str]:
         "clamped",
         "size": size,
     }
-
-
-def _pooled(
-    measured: Sequence[Sequence[NDArray[np.float32]]],
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Join means and spreads of equally large parts to those of the whole."""
-    means, spreads = (np.stack(each) for each in zip(*measured, strict=True))
-    return means.mean(0), np.sqrt((spreads**2).mean(0) + means.var(0))
 
 
 def _too_large(pixels: NDArray[np.uint8]) -> str:

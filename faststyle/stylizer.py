@@ -17,19 +17,18 @@ from PIL import Image
 from faststyle.colors import split_alpha
 from faststyle.contract import (
     CONTEXT,
-    MEASURED,
     NCHW_FLOAT,
     NHWC_UINT8,
     OUTPUT,
-    STATISTICS,
+    SAMPLE_STEP,
     ModelCard,
     check_version,
 )
-from faststyle.cutting import Dimensions, cut, expose, tensors_called
 from faststyle.errors import ImageError, ModelError
 from faststyle.gallery import resolve
 from faststyle.port import MULTIPLE, Port, read_input
 from faststyle.session import OpenModel, open_model
+from faststyle.sharing import Sharing
 from faststyle.tiles import Brush, Pixels, Place, mosaic, patches, repaint
 from faststyle.wash import with_wash
 
@@ -177,17 +176,15 @@ class Stylizer:
         if self.port.taken.sides is not None:
             return self._brush_of_sides(picture, sides=self.port.taken.sides)
         halo, multiple = self.card.halo, self.card.multiple
-        paint = _whatever_the_place(self.port.paint)
         if self.card.normalization == "sampled":
             if self.card.context == "input":
                 seen = mosaic(picture, height=side, width=side, patch=MOSAIC_PATCH)
                 paint = _whatever_the_place(partial(self.port.paint, context=seen))
             else:
-                # Opened for this alone, as what a session has used of memory it keeps.
-                measuring = self._edited(measures=True)
-                statistics = measuring.measure(list(patches(picture)))
-                del measuring
-                paint = _whatever_the_place(partial(self._sharing.paint, statistics=statistics))
+                step = SAMPLE_STEP * multiple
+                parts = list(patches(picture, halo=halo, step=step))
+                shared = self._sharing.measure(parts, step=step)
+                paint = _whatever_the_place(partial(self._sharing.port.paint, statistics=shared))
             return Brush(paint, halo=halo, feather=0, multiple=multiple)
         beside = mosaic(picture, height=side, width=BESIDE * side, patch=MOSAIC_PATCH)
         paint = _whatever_the_place(partial(self._repaint_beside, beside=beside))
@@ -244,19 +241,8 @@ class Stylizer:
         return self.port.paint(canvas)[:, : part.shape[1]]
 
     @cached_property
-    def _sharing(self) -> Port:
-        """The model, with statistics as inputs."""
-        return self._edited(measures=False)
-
-    def _edited(self, *, measures: bool) -> Port:
-        """Open the file with statistics as inputs, and perhaps what is measured as outputs."""
-        model = open_model(
-            self._path,
-            device=self.device,
-            threads=self._threads,
-            edit=partial(_with_statistics, measures=measures, path=self._path),
-        )
-        return Port(model, path=self._path, ours=True)
+    def _sharing(self) -> Sharing:
+        return Sharing(self._path, device=self.device, threads=self._threads)
 
 
 def load(style: str | Path, *, device: str = "auto", threads: int | None = None) -> Stylizer:
@@ -321,27 +307,6 @@ def foreign_card(path: Path) -> ModelCard:
 
 def _whatever_the_place(paint: Callable[[Pixels], Pixels]) -> Callable[[Pixels, Place], Pixels]:
     return lambda part, _: paint(part)
-
-
-def _with_statistics(content: bytes, *, measures: bool, path: Path) -> bytes:
-    try:
-        names = tensors_called(content, STATISTICS)
-    except ValueError as error:  # onnxruntime opens its own format, too, which cannot be cut
-        raise ModelError(
-            f"{path}: a file of this format cannot paint in tiles; pass the .onnx file that it was "
-            "made of, or give it more --memory"
-        ) from error
-    if not names:
-        raise ModelError(f"{path}: too old to paint a picture in tiles; export it again")
-    if measures:
-        content = expose(
-            content, tensors={f"{MEASURED}{name}": _dimensions(name) for name in names}
-        )
-    return cut(content, tensors={name: _dimensions(name) for name in names})
-
-
-def _dimensions(name: str) -> Dimensions:
-    return ("pictures", f"{name}_channels", 1, 1)
 
 
 def _read(picture: Picture) -> tuple[NDArray[np.uint8], Image.Image | None]:

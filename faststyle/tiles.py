@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from PIL import Image
 Pixels: TypeAlias = NDArray[np.uint8]
 """uint8 H×W×3, RGB."""
 
-PATCH = 256
+PATCH = 384
 """Side of the patches that a picture is measured by, in pixels."""
 
 PATCHES = 8
@@ -164,17 +164,58 @@ def mosaic(picture: Image.Image, *, height: int, width: int, patch: int) -> Pixe
     return np.asarray(canvas)
 
 
-def patches(picture: Image.Image) -> Iterator[Pixels]:
-    """Cut patches of one size out of an RGB picture at even distances; all of a small one."""
-    height, width = (min(PATCH, side) for side in (picture.height, picture.width))
-    for top in _starts(picture.height, height):
-        for left in _starts(picture.width, width):
-            yield np.asarray(picture.crop((left, top, left + width, top + height)))
+class Patch(NamedTuple):
+    """A part of a picture, and the area of it that stands for the picture."""
+
+    pixels: Pixels
+    rows: slice
+    """Of the area, in pixels, from the top of the part."""
+    columns: slice
+
+    def inner(self, features: NDArray[Any], *, step: int) -> NDArray[Any]:
+        """Return the features of the area.
+
+        Args:
+            features: of the whole part, C×h×w.
+            step: pixels from one of their positions to the next.
+        """
+        rows, columns = (
+            slice(area.start // step, area.stop and area.stop // step)
+            for area in (self.rows, self.columns)
+        )
+        return features[:, rows, columns]
 
 
-def _starts(length: int, side: int) -> list[int]:
-    count = min(PATCHES, math.ceil(length / side))
-    return [round(number * (length - side) / max(1, count - 1)) for number in range(count)]
+def patches(picture: Image.Image, *, halo: int, step: int) -> Iterator[Patch]:
+    """Cut patches out of an RGB picture that cover it, or lie at even distances in a large one.
+
+    Their areas do not overlap. What lies outside of them is seen otherwise in a patch than in the
+    picture, but for the borders of the picture itself.
+
+    Args:
+        picture: of any size.
+        halo: pixels around an area that its features depend on.
+        step: where patches and areas begin is divisible by this.
+    """
+    halo = math.ceil(halo / step) * step
+    for top, bottom, rows in _stretches(picture.height, halo=halo, step=step):
+        for left, right, columns in _stretches(picture.width, halo=halo, step=step):
+            yield Patch(np.asarray(picture.crop((left, top, right, bottom))), rows, columns)
+
+
+def _stretches(length: int, *, halo: int, step: int) -> Iterator[tuple[int, int, slice]]:
+    """Yield where patches begin and end along one axis, and the areas in them."""
+    side = max(PATCH, 4 * halo)
+    if length < side + step:
+        yield 0, length, slice(0, None)
+        return
+    count = min(PATCHES, math.ceil((length - 2 * halo) / (side - 2 * halo)))
+    starts = [place * (length - side) // (count - 1) // step * step for place in range(count)]
+    done = 0
+    for start in starts[:-1]:
+        first, done = max(done, start + halo if start else 0), start + side - halo
+        yield start, start + side, slice(first - start, done - start)
+    yield starts[-1], length, slice(max(done, starts[-1] + halo) - starts[-1], None)
 
 
 def _scattered(count: int) -> Iterator[tuple[float, float]]:

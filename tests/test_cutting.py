@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from faststyle.cutting import cut, expose, tensors_called
+from faststyle.cutting import cut, expose, origin, tensors_called
 
 
 def _model() -> bytes:
@@ -83,6 +83,14 @@ def test_tensors_are_found_by_how_their_names_begin() -> None:
     assert tensors_called(_model(), ("y",)) == ["y"]
     assert tensors_called(_model(), ("x", "two")) == []  # no node puts them out
     assert tensors_called(b"", ("y",)) == []
+
+
+def test_what_an_operator_took_is_found() -> None:
+    assert origin(_model(), "copy", of="Relu") == "x"
+    assert origin(_model(), "copy", of="Mul") == "positive"
+    for tensor, operator in (("copy", "Neg"), ("x", "Relu"), ("gone", "Relu")):
+        with pytest.raises(ValueError, match=f"no {operator} leads to it"):
+            origin(_model(), tensor, of=operator)
 
 
 @pytest.mark.parametrize("content", [_model()[:-5], _model() + b"\xff", b"\x0f"])

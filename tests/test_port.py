@@ -13,12 +13,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from torch import nn
 
-from faststyle.contract import MEASURED, STATISTICS
-from faststyle.cutting import Dimensions, cut, expose, tensors_called
 from faststyle.errors import ImageError, ModelError
-from faststyle.port import Port
 from faststyle.ranges import Range
-from faststyle.session import open_model
 from faststyle.stylizer import load
 from tests.conftest import FIRST, LAST, Build, Shape, blotches
 from tests.theirs import theirs
@@ -280,63 +276,6 @@ def test_our_own_file_gives_the_same_as_with_us(model_path: Path) -> None:
     photo = blotches(32, 48)
     ours = faststyle.load(model_path, device="cpu")
     assert np.array_equal(load(model_path)(photo), ours(photo))
-
-
-@pytest.fixture(params=["fp32", "fp16", "int8"])
-def measuring(fast_models: Mapping[str, Path], request: pytest.FixtureRequest) -> Port:
-    """One whose statistics are inputs, and what is measured outputs."""
-
-    def edit(content: bytes) -> bytes:
-        shapes: dict[str, Dimensions] = {
-            name: ("pictures", f"{name}_channels", 1, 1)
-            for name in tensors_called(content, STATISTICS)
-        }
-        measured = {f"{MEASURED}{name}": shape for name, shape in shapes.items()}
-        return cut(expose(content, tensors=measured), tensors=shapes)
-
-    path = fast_models[request.param]
-    model = open_model(path, device="cpu", threads=1, edit=edit)
-    return Port(model, path=path, ours=True)
-
-
-def test_a_picture_is_painted_by_its_own_statistics_as_it_is(
-    measuring: Port, fast_models: Mapping[str, Path], request: pytest.FixtureRequest
-) -> None:
-    kind = request.node.callspec.params["measuring"]
-    stylizer = load(fast_models[kind], device="cpu", threads=1)
-    for size in ((1, 1), (37, 61), (250, 200)):
-        photo = blotches(*size)
-        statistics = measuring.measure([photo])
-        assert set(statistics) == measuring.taken.extras
-        painted = measuring.paint(photo, statistics=statistics)
-        most = 1 if kind == "fp32" else 4
-        assert np.abs(painted.astype(int) - stylizer(photo)).max() <= most
-        other = measuring.paint(photo, statistics=measuring.measure([blotches(60, 60, seed=5)]))
-        assert np.abs(painted.astype(int) - other).mean() > 2
-
-
-def test_statistics_of_parts_are_those_of_the_whole(measuring: Port) -> None:
-    photos = [blotches(96, 120, seed=seed) // seed for seed in (1, 2, 3)]
-    together = measuring.measure(photos)
-    first = [measuring.measure([photo]) for photo in photos]
-    means, spreads = (np.stack([each[name] for each in first]) for name in ("mean_0", "spread_0"))
-    assert np.allclose(together["mean_0"], means.mean(0), atol=1e-5)
-    expected = np.sqrt((spreads**2).mean(0) + means.var(0))
-    assert np.allclose(together["spread_0"], expected, rtol=1e-3)
-    # Those of later layers are of what these make of the parts, not of what each would make.
-    last = sorted(together)[-1]
-    assert not np.allclose(together[last], np.mean([each[last] for each in first], 0), rtol=1e-2)
-    again = measuring.measure([photos[0]] * 3)
-    for name, values in first[0].items():
-        assert np.allclose(again[name], values, rtol=1e-3, atol=1e-4), name
-
-
-@pytest.mark.parametrize("level", [0, 40, 255])
-def test_parts_that_do_not_vary_have_finite_statistics(measuring: Port, level: int) -> None:
-    flat = np.full((64, 64, 3), level, np.uint8)
-    alone, together = measuring.measure([flat]), measuring.measure([flat] * 9)
-    for name, values in alone.items():
-        assert np.allclose(together[name], values, rtol=0.02, atol=1e-4), name
 
 
 def test_our_own_file_gets_its_context(fast_models: Mapping[str, Path]) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -114,29 +113,56 @@ def test_a_mosaic_of_a_tiny_picture_has_its_size() -> None:
     assert mosaic(Image.new("RGB", (3, 2)), height=64, width=64, patch=32).shape == (64, 64, 3)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (PATCH, 9), (100, PATCH)])
+@pytest.mark.parametrize("size", [(1, 1), (PATCH, 90), (PATCH - 1, PATCH + 7)])
 def test_a_small_picture_is_its_own_patch(size: tuple[int, int]) -> None:
     photo = blotches(*size)
-    (patch,) = patches(Image.fromarray(photo))
-    assert np.array_equal(patch, photo)
+    (patch,) = patches(Image.fromarray(photo), halo=36, step=8)
+    assert np.array_equal(patch.pixels, photo)
+    assert np.array_equal(photo[patch.rows, patch.columns], photo)
 
 
-@pytest.mark.parametrize("size", [(PATCH + 1, PATCH), (2 * PATCH, 700), (90, 3000), (3000, 4000)])
-def test_patches_reach_from_corner_to_corner(size: tuple[int, int]) -> None:
+COVERED = (PATCH - 80) * PATCHES + 80
+
+
+@pytest.mark.parametrize(
+    "size", [(PATCH + 8, PATCH), (2 * PATCH, 700), (90, 3000), (COVERED, 400), (COVERED + 9, 4000)]
+)
+def test_areas_of_patches_cover_a_picture_once(size: tuple[int, int]) -> None:
+    halo, step = 36, 8
     down, across = np.indices(size)
     photo = np.stack([down % 256, across % 256, down // 256 * 16 + across // 256], axis=-1)
-    photo = photo.astype(np.uint8)
-    found = list(patches(Image.fromarray(photo)))
-    sides = [min(PATCH, side) for side in size]
-    assert all(patch.shape == (*sides, 3) for patch in found)
-    assert np.array_equal(found[0], photo[: sides[0], : sides[1]])
-    assert np.array_equal(found[-1], photo[-sides[0] :, -sides[1] :])
-    counts = [min(PATCHES, math.ceil(side / PATCH)) for side in size]
-    assert len(found) == math.prod(counts)
-    corners = [patch[0, 0].astype(int) for patch in found]
-    tops = sorted({top + 256 * (high // 16) for top, _, high in corners})
-    lefts = sorted({left + 256 * (high % 16) for _, left, high in corners})
-    for starts, count in zip((tops, lefts), counts, strict=True):
-        assert len(starts) == count
-        if count > 1:
-            assert np.ptp(np.diff(starts)) <= 1  # at even distances
+    picture = Image.fromarray(photo.astype(np.uint8))
+    times = np.zeros(size, int)
+    found = list(patches(picture, halo=halo, step=step))
+    for patch in found:
+        low = patch.pixels[0, 0].astype(int)
+        top, left = low[0] + 256 * (low[2] // 16), low[1] + 256 * (low[2] % 16)
+        height, width = patch.pixels.shape[:2]
+        assert top % step == left % step == 0
+        area = np.zeros((height, width), int)
+        area[patch.rows, patch.columns] = 1
+        times[top : top + height, left : left + width] += area
+        for axis, (start, length) in enumerate(((top, height), (left, width))):
+            inside = np.flatnonzero(area.any(axis=1 - axis))
+            first, last = inside[0], length - 1 - inside[-1]
+            assert first == 0 if start == 0 else first >= halo
+            assert last == 0 if start + length == size[axis] else last >= halo
+    assert len(found) <= PATCHES**2
+    assert times.max() == 1
+    if max(size) <= COVERED:
+        assert times.min() == 1
+    else:
+        assert times[0, 0] == times[-1, -1] == 1
+        assert times.mean() > 0.6
+
+
+@pytest.mark.parametrize("halo", [36, 400])
+def test_features_of_the_areas_are_those_of_the_picture(halo: int) -> None:
+    photo = blotches(1000, 2000)
+    features = photo[::8, ::8].transpose(2, 0, 1)
+    inner = [
+        patch.inner(patch.pixels[::8, ::8].transpose(2, 0, 1), step=8)
+        for patch in patches(Image.fromarray(photo), halo=halo, step=8)
+    ]
+    values = np.sort(np.concatenate([each.ravel() for each in inner]))
+    assert np.array_equal(values, np.sort(features.ravel()))

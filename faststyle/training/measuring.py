@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from faststyle.contract import MEASURED, STATISTICS
+from faststyle.contract import MEASURED, SAMPLE_STEP, STATISTICS
 from faststyle.training.layers import SampledNorm
-from faststyle.training.network import SAMPLE_STEP
 from faststyle.training.writer import GraphWriter
 
 PLANES = (2, 3)

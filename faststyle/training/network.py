@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from faststyle.contract import SAMPLE_STEP
 from faststyle.errors import OptionError
 from faststyle.training.layers import Affine, Enlarge, InstanceNorm, Residual, SampledNorm
 
@@ -25,9 +26,6 @@ OUTPUT_UNITS = 16
 That convolution sums hundreds of inputs, so if its unit were the whole range, one step of
 Adam could move every pixel by half of it. pytorch/examples has 255 units, which start slowly.
 """
-
-SAMPLE_STEP = 2
-"""Every how many positions are measured, down and across."""
 
 MOST_WIDTH = 1024
 """Largest width a network is built with; what a damaged file says may be anything."""

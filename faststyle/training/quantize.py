@@ -25,13 +25,13 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 from torch import Tensor, nn
 
-from faststyle.contract import NCHW_FLOAT
+from faststyle.contract import NCHW_FLOAT, SAMPLE_STEP
 from faststyle.errors import ExportError
 from faststyle.training.ends import Form, close_graph, from_levels, open_graph
 from faststyle.training.graph import BLOCK_WINDOW, DEFAULT_FORM, describe, reflect, window
 from faststyle.training.layers import Enlarge, Residual, SampledNorm
 from faststyle.training.measuring import Affine, Bounds, Ruler
-from faststyle.training.network import OUTPUT_UNITS, SAMPLE_STEP, TransformerNetwork
+from faststyle.training.network import OUTPUT_UNITS, TransformerNetwork
 from faststyle.training.observing import Observations, Range
 from faststyle.training.writer import GraphWriter
 

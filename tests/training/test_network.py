@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from faststyle.contract import SAMPLE_STEP
 from faststyle.errors import OptionError
 from faststyle.training.layers import Residual, SampledNorm
 from faststyle.training.network import (
     PRESETS,
-    SAMPLE_STEP,
     TransformerNetwork,
     build_network,
     choose_width,
