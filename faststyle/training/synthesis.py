@@ -45,6 +45,8 @@ class Task:
     """Builds what to minimize at a size."""
     start: Callable[[Size], Tensor]
     """Makes the picture to start from, float 1×3×H×W in [0, 1]."""
+    wrap: bool = False
+    """Whether opposite borders of the picture are neighbours."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,7 +206,7 @@ class _Run:
         """Take a step, and write what is due."""
         if self.step and self.step % self.config.steps == 0:
             scale = self.step // self.config.steps
-            larger = _resized(self.optimizer.picture, self.task.sizes[scale])
+            larger = resized(self.optimizer.picture, self.task.sizes[scale], wrap=self.task.wrap)
             self.optimizer = self._at(scale, picture=larger)
         losses = self.optimizer.step()
         self.step += 1
@@ -241,7 +243,21 @@ class _Run:
         )
 
 
-def _resized(picture: Tensor, size: Size) -> Tensor:
+def resized(picture: Tensor, size: Size, *, wrap: bool = False) -> Tensor:
+    """Scale a picture, float 1×3×H×W in [0, 1].
+
+    Args:
+        picture: what to scale.
+        size: the result's.
+        wrap: take opposite borders for neighbours, so that a picture that tiles still does. What
+            does not fit together at one size stays so at the next, where nothing smooths it.
+    """
+    if wrap:
+        # The middle one of nine copies: it lies on whole pixels at any two sizes.
+        height, width = picture.shape[2:]
+        tiled = functional.pad(picture, (width, width, height, height), mode="circular")
+        larger = resized(tiled, Size(3 * size.height, 3 * size.width))
+        return larger[..., size.height : -size.height, size.width : -size.width]
     return functional.interpolate(picture, size, mode="bicubic", antialias=True).clamp(0, 1)
 
 

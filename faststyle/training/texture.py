@@ -74,6 +74,7 @@ def make_texture(
             sizes=coarse_to_fine(Size(height, width), scales=config.scales),
             objective=objective,
             start=lambda size: noise(size, seed=config.seed),
+            wrap=config.tileable,
         )
         return synthesize(
             task,

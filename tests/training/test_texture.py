@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from faststyle.training.synthesis import Size, noise
+from faststyle.training.synthesis import Size, noise, resized
 from faststyle.training.synthesis_config import SynthesisOptions, TextureConfig
 from faststyle.training.texture import make_texture, texture_objective
 from faststyle.training.vgg import load_vgg
@@ -61,6 +61,26 @@ def test_the_seam_of_a_tileable_texture_is_like_its_inside(
     assert seam < 1.15 * inside
     seam, inside = _seam_and_inside(tmp_path / "plain.png")
     assert seam > 1.3 * inside
+
+
+@pytest.mark.parametrize("size", [(128, 128), (131, 145)])
+def test_a_tileable_texture_still_tiles_when_it_is_enlarged(
+    size: tuple[int, int], small: TextureConfig, tmp_path: Path
+) -> None:
+    config = replace(small, loss_network="lite", vgg_weights=None, size=size, style_side=128)
+    config = replace(config, scales=2, steps=15, tileable=True)
+    make_texture(config, out=tmp_path / "tile.png", options=OPTIONS)
+    pixels = np.asarray(Image.open(tmp_path / "tile.png"), np.float64)
+    for axis in (0, 1):  # neighbours differ more at some lines than at others, as poolings have it
+        changes = np.abs(pixels - np.roll(pixels, -1, axis)).mean((1 - axis, 2))
+        assert changes[-1] < 1.1 * changes[:-1].max()
+
+
+def test_wrapped_enlarging_does_not_see_where_a_picture_begins() -> None:
+    picture = noise(Size(21, 34), seed=1)
+    size = Size(42, 68)
+    moved = resized(picture.roll((10, 17), (2, 3)), size, wrap=True)
+    assert torch.allclose(moved, resized(picture, size, wrap=True).roll((20, 34), (2, 3)))
 
 
 def test_the_loss_of_a_tileable_texture_does_not_see_where_it_begins(
