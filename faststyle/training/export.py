@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -155,7 +156,8 @@ def export_model(
         difference=stated,
         contract_version=CONTRACT_VERSION,
     )
-    onnx.helper.set_model_props(model, card.to_metadata())
+    metadata = {name: _in_unicode(text) for name, text in card.to_metadata().items()}
+    onnx.helper.set_model_props(model, metadata)
     try:
         with whole_file(path) as temporary:
             temporary.write_bytes(model.SerializeToString())
@@ -172,7 +174,7 @@ def model_card(
     training = {key: value for key, value in settings.items() if key not in SAYINGS}
     # Folders of the machine that trained it are nobody's business.
     paths = ("style", "content", "vgg_weights", "start_from")
-    training |= {key: Path(training[key]).name for key in paths if training[key]}
+    training |= {key: _in_unicode(Path(training[key]).name) for key in paths if training[key]}
     return replace(
         network_card(network, style=config.name or Path(config.style).stem),
         description=config.description,
@@ -182,6 +184,14 @@ def model_card(
         trained_steps=trained_steps,
         training=training,
     )
+
+
+def _in_unicode(text: str) -> str:
+    """Replace what is no text, as in names of files from machines with another encoding.
+
+    A model's metadata holds none of it, and a run must not end by that after its training.
+    """
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
 def network_card(network: TransformerNetwork, *, style: str) -> ModelCard:

@@ -12,8 +12,10 @@ import torch
 from PIL import Image
 from torch import nn
 
+import faststyle
 from faststyle.contract import CONTRACT_VERSION, ModelCard
 from faststyle.errors import DataError, ExportError
+from faststyle.training.config import TrainingConfig
 from faststyle.training.ends import Form
 from faststyle.training.export import (
     FEWEST_PHOTOS,
@@ -21,6 +23,7 @@ from faststyle.training.export import (
     Difference,
     export_model,
     measure,
+    model_card,
 )
 from faststyle.training.graph import DEFAULT_FORM, write_graph
 from faststyle.training.layers import Residual
@@ -34,7 +37,7 @@ from faststyle.training.network import (
     stem,
 )
 from faststyle.version import __version__
-from tests.conftest import blotches, make_card, vivid_network
+from tests.conftest import PLAN, blotches, make_card, vivid_network
 
 
 @pytest.fixture(params=PRESETS)
@@ -273,6 +276,17 @@ def test_a_network_that_has_broken_down_is_not_written(tmp_path: Path, precision
     with pytest.raises(ExportError, match=r"model\.onnx: not written, as a weight .* NaN"):
         _export(network, tmp_path / "model.onnx", precision=precision)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_names_that_are_no_text_are_stated_as_far_as_they_are(
+    network: TransformerNetwork, tmp_path: Path
+) -> None:
+    config = TrainingConfig(style="art/caf\udce9.jpg", content="photos", author="\ud800 A.")
+    card = model_card(network, config=config, plan=PLAN, trained_steps=1)
+    export_model(network, tmp_path / "model.onnx", card=card)
+    stated = faststyle.load(tmp_path / "model.onnx").card
+    assert (stated.style, stated.author) == ("caf\ufffd", "\ufffd A.")
+    assert stated.training["style"] == "caf\ufffd.jpg"
 
 
 def test_the_version_that_exports_is_stated(tmp_path: Path) -> None:
