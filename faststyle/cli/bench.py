@@ -21,6 +21,7 @@ from faststyle.benchmark import (
     write_csv,
 )
 from faststyle.cli import INTERRUPTED
+from faststyle.cli.names import find_model
 from faststyle.cli.options import (
     add_device,
     add_models,
@@ -31,7 +32,6 @@ from faststyle.cli.options import (
 from faststyle.cli.tables import name_files, print_table, printable
 from faststyle.errors import FaststyleError, ModelError
 from faststyle.files import refuse_existing, try_folder
-from faststyle.gallery import resolve
 from faststyle.timing import Size
 
 UNKNOWN = "-"
@@ -97,7 +97,7 @@ def _find(named: Sequence[str]) -> tuple[list[Path], list[FaststyleError]]:
     unknown: list[FaststyleError] = []
     for name in named:
         try:
-            path = resolve(name)
+            path = find_model(name)
         except ModelError as error:
             unknown.append(error)
             continue

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from faststyle.cli.names import find_model
 from faststyle.cli.options import add_models, add_overwrite, require_training_packages, words
 from faststyle.cli.tables import name_files, print_table, printable
 from faststyle.errors import DataError, OptionError
 from faststyle.files import evenly_chosen, find_pictures, refuse_existing
-from faststyle.gallery import resolve
 from faststyle.images import save_picture
 from faststyle.stylizer import Stylizer, load_file
 from faststyle.training.config import (
@@ -297,7 +297,7 @@ def _choose_photos(folder: Path, *, without: Path, most: int | None) -> list[Pat
 
 def _open_models(named: Sequence[str]) -> dict[str, Stylizer]:
     """Open each model once, by a name of its own."""
-    files = name_files(map(resolve, named))
+    files = name_files(map(find_model, named))
     return {name: load_file(path, device=MODEL_DEVICE) for name, path in files.items()}
 
 

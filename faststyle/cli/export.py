@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from faststyle.cli.names import find_model
 from faststyle.cli.options import (
     add_card_options,
     add_overwrite,
@@ -18,7 +19,6 @@ from faststyle.cli.options import (
 from faststyle.contract import LARGEST_MEAN, LARGEST_SIDE, LAYOUTS, ModelCard
 from faststyle.errors import DataError, OptionError
 from faststyle.files import find_pictures, refuse_existing
-from faststyle.gallery import resolve
 
 if TYPE_CHECKING:
     from faststyle.training.network import TransformerNetwork
@@ -150,7 +150,7 @@ def _read(name: str) -> tuple[TransformerNetwork, ModelCard, Path | None]:
     from faststyle.training.exported import read_exported
 
     if Path(name).suffix not in (".pt", ".pth"):
-        return *read_exported(resolve(name)), None
+        return *read_exported(find_model(name)), None
     network, checkpoint = load_network(Path(name))
     card = model_card(
         network,

@@ -7,10 +7,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields
 
+from faststyle.cli.names import find_model
 from faststyle.cli.options import readable_size
 from faststyle.cli.tables import printable
 from faststyle.contract import ModelCard
-from faststyle.gallery import resolve
 from faststyle.port import Port, describe_port
 from faststyle.session import describe_value, open_model
 from faststyle.stylizer import read_card
@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what the model says of itself, or what can be found out of other people's."""
-    path = resolve(options.model)
+    path = find_model(options.model)
     model = open_model(path, device="cpu", threads=1)
     _line("file", f"{path} ({readable_size(path.stat().st_size)})")
     for kind, entries in (

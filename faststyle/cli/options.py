@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from faststyle.contract import STATED, ModelCard
-from faststyle.errors import MissingPackageError
+from faststyle.errors import DeviceError, MissingPackageError
 
 CARD_FIELDS = ("style", *STATED)
 
@@ -35,11 +35,23 @@ def add_device(parser: argparse._ActionsContainer) -> None:
     """Add ``--device`` and ``--threads``, for onnxruntime."""
     from faststyle.session import devices  # loads onnxruntime, which not every command needs
 
+    known = ("auto", *devices())
+
+    def read_device(text: str) -> str:
+        if text not in known:
+            raise DeviceError(
+                f"--device {text}: the installed onnxruntime has no such device; choose from "
+                f"{', '.join(known)}, or install a package of it that has more: see the README"
+            )
+        return text
+
     parser.add_argument(
         "--device",
-        choices=("auto", *devices()),
+        type=read_device,
         default="auto",
-        help="where to compute; auto takes the first of the GPUs that works (default: auto)",
+        metavar="NAME",
+        help=f"where to compute: {', '.join(known)}; auto takes the first that works "
+        "(default: auto)",
     )
     parser.add_argument(
         "--threads", type=int, metavar="N", help="CPU threads (default: one for each core)"

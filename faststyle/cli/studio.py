@@ -8,10 +8,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from faststyle.cli.names import find_model, find_style
 from faststyle.controls import Controls
 from faststyle.errors import ModelError, OptionError
-from faststyle.gallery import style_path
-from faststyle.memory import SHARE, available, resident
+from faststyle.memory import SHARE, available, parse_size, resident
 from faststyle.painter import Painter, Weighted
 from faststyle.session import check_threads
 from faststyle.stylizer import load_file
@@ -36,19 +36,21 @@ class Machine:
     """CPU threads in all; None is one for each core."""
     workers: int | None
     """Pictures at the same time; None is one for each core."""
-    memory: int | None
-    """Bytes that the process may hold; None is a share of what is free."""
+    memory: str | None
+    """What the process may hold, such as 1GB; None is a share of what is free."""
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense.
 
         Raises:
-            OptionError: there are no workers, or too many.
+            OptionError: there are no workers, or too many, or the memory is no size.
             DeviceError: there are no threads, or too many.
         """
         check_threads(self.threads)
         if self.workers is not None and not 1 <= self.workers <= MOST_WORKERS:
             raise OptionError(f"--workers {self.workers}: must be from 1 to {MOST_WORKERS}")
+        if self.memory is not None:
+            parse_size(self.memory)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,7 @@ class Studio:
     style: str | None
     """A bundled style or a blend of several, or None for a model."""
     model: str | None
-    """A model file or a blend of several."""
+    """A model file or a blend of several, of bundled styles too."""
     controls: Controls
     machine: Machine
     silent: bool = False
@@ -94,17 +96,19 @@ class Studio:
         """Return the model files and their shares.
 
         Raises:
-            UnknownStyleError: no bundled style has a name.
-            ModelError: there is no such file.
+            UnknownStyleError: no bundled style has a name, and no file.
+            ModelError: there is no such file, or it is a folder.
             OptionError: a blend makes no sense.
         """
         if self.style is not None:
-            return [(style_path(name), share) for name, share in _parse_blend(self.style)]
+            named = _parse_blend(self.style, option="--style")
+            return [(find_style(name), share) for name, share in named]
         if not self.model:
             raise OptionError("--model: names no file")
         if Path(self.model).is_file():  # whose name may have commas
             return [(Path(self.model), 1.0)]
-        files = [(Path(name), share) for name, share in _parse_blend(self.model)]
+        named = _parse_blend(self.model, option="--model")
+        files = [(find_model(name), share) for name, share in named]
         for path, _ in files:
             if not path.exists():
                 raise ModelError(f"{path}: no such file; check the path")
@@ -119,21 +123,21 @@ class Studio:
         """Return the bytes that there are for pictures."""
         if self.machine.memory is None:
             return max(LEAST_MEMORY, int(SHARE * available()))
-        left = self.machine.memory - resident()
+        left = parse_size(self.machine.memory) - resident()
         if left < LEAST_MEMORY:
             least = math.ceil((resident() + LEAST_MEMORY) / TENTH) / 10
             raise OptionError(
-                f"--memory {self.machine.memory / 1e6:.0f}MB: too little for any photo; give "
-                f"{least:g}GB at the least"
+                f"--memory {self.machine.memory}: too little for any photo; give {least:g}GB at "
+                "the least"
             )
         return left
 
 
-def _parse_blend(text: str) -> list[tuple[str, float]]:
+def _parse_blend(text: str, *, option: str) -> list[tuple[str, float]]:
     """Read ``a:0.7,b:0.3``, or one name alone.
 
     Raises:
-        OptionError: a blend names no style before a colon.
+        OptionError: a blend names no style before a colon, or its shares make no sense.
     """
     named = []
     for part in text.split(","):
@@ -142,6 +146,18 @@ def _parse_blend(text: str) -> list[tuple[str, float]]:
             named.append((name, float(share)) if colon else (part, 1.0))
         except ValueError:
             named.append((part, 1.0))  # a colon of the name, as in C:\\wave.onnx
-    if len(named) > 1 and not all(name for name, _ in named):
-        raise OptionError(f"{text}: name a style before each colon, such as wave:0.7")
+    shares = [share for _, share in named]
+    if len(named) > 1:
+        if not all(name for name, _ in named):
+            raise OptionError(f"{option} {text}: name a style before each colon, such as wave:0.7")
+        if not all(0 <= share < math.inf for share in shares) or not 0 < sum(shares) < math.inf:
+            raise OptionError(
+                f"{option} {text}: shares must be 0 or more, and one of them above 0, such as "
+                "wave:0.7,mosaic:0.3"
+            )
+    elif shares != [1]:
+        remedy = "leave it out"
+        if 0 <= shares[0] < 1:
+            remedy += f", or blend it with the photo by --strength {shares[0]:g}"
+        raise OptionError(f"{option} {text}: one style alone needs no share; {remedy}")
     return named

@@ -26,7 +26,7 @@ from faststyle.formats import picture_format
 from faststyle.gallery import style_names
 from faststyle.images import MAX_PIXELS, allow_pixels, encode, open_picture, save_result
 from faststyle.inputs import Job, Naming, Place, find_places, plan
-from faststyle.memory import SHARE, parse_size
+from faststyle.memory import SHARE
 from faststyle.stylize import FileOptions, stylize_photo, try_stylize_file
 
 STREAM = "-"
@@ -64,7 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     models.add_argument(
         "--model",
         metavar="FILE",
-        help="an ONNX model of your own, or a blend such as a.onnx:0.7,b.onnx:0.3",
+        help="an ONNX model of your own, or a blend such as mine.onnx:0.7,wave:0.3",
     )
     _configure_controls(parser.add_argument_group("what to paint"))
     _configure_files(parser.add_argument_group("files"))
@@ -143,6 +143,7 @@ def _configure_machine(group: argparse._ArgumentGroup) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Stylize what was named; 1 if any file failed."""
+    _refuse_pointless(options)
     files = FileOptions(
         overwrite=options.overwrite,
         quality=_checked_quality(options.quality),
@@ -159,7 +160,7 @@ def run(options: argparse.Namespace) -> int:
         device=options.device,
         threads=options.threads,
         workers=options.workers,
-        memory=parse_size(options.memory) if options.memory is not None else None,
+        memory=options.memory,
     )
     studio = Studio(style=options.style, model=options.model, controls=controls, machine=machine)
     if options.style != ALL:
@@ -167,8 +168,6 @@ def run(options: argparse.Namespace) -> int:
     ending = f".{options.format}" if options.format is not None else ""
     naming = Naming(ending=ending, suffix=_checked_suffix(options.suffix))
     if STREAM in (*options.inputs, options.output):
-        if options.report is not None:
-            raise InputError("--report: of files alone, not of standard input or output")
         return _run_stream(
             studio,
             options.inputs,
@@ -191,6 +190,21 @@ def run(options: argparse.Namespace) -> int:
         jobs = chain.from_iterable(batch.find_jobs() for batch in batches)
         return show_jobs(jobs, overwrite=files.overwrite)
     return run_batches(batches, named=", ".join(options.inputs), files=files, report=options.report)
+
+
+def _refuse_pointless(options: argparse.Namespace) -> None:
+    """Refuse options that others leave nothing to do.
+
+    Raises:
+        InputError: names them.
+    """
+    if options.report is not None and options.dry_run:
+        raise InputError("--report: nothing fails in a --dry-run; leave out one of both")
+    if STREAM in (*options.inputs, options.output):
+        if options.report is not None:
+            raise InputError("--report: of files alone, not of standard input or output")
+        if options.suffix:
+            raise InputError("--suffix: of files alone, not of standard input or output")
 
 
 def _batches(
@@ -240,6 +254,11 @@ def _single_job(source: Path, *, output: str, naming: Naming) -> Job:
     destination = Path(output)
     if destination.is_dir() or output.endswith(("/", os.sep)):
         destination /= naming.name(source)
+    elif naming.suffix:
+        raise OptionError(
+            f"--suffix {naming.suffix}: {destination} is the result's whole name; name a folder "
+            "with -o, or leave the suffix out"
+        )
     _format(destination, ending=naming.ending)
     return Job(source, destination)
 
@@ -279,6 +298,10 @@ def _run_stream(
     if len(inputs) > 1:
         raise InputError("standard input and output are for one photo; name no more with them")
     name = inputs[0]
+    if name != STREAM and Path(name).is_dir():
+        raise InputError(
+            f"{name}: is a folder, and standard output takes one photo; name a folder with -o"
+        )
     destination = Path(f"standard output{ending or STREAM_ENDING}" if output == STREAM else output)
     encoder = _format(destination, ending=ending)
     if dry_run:

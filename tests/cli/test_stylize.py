@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -133,12 +134,29 @@ def test_an_unknown_style_is_one_line(
     assert "no bundled style is called 'nonesuch'" in _one_line(capsys)
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("Wave", "wave"), ("starrynight:1", "starry_night"), ("wave-int", "wave-int8")],
+)
+@pytest.mark.parametrize("option", ["--style", "--model"])
+def test_the_style_that_was_meant_is_named(
+    option: str, typed: str, meant: str, paint: Paint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["stylize", str(paint("photo.jpg")), "-o", "out.jpg", option, typed]) == 1
+    line = _one_line(capsys)
+    assert f"; did you mean {meant}? (faststyle styles shows which have" in line
+
+
 def test_a_device_that_is_not_there_is_one_line(
     paint: Paint, tmp_path: Path, model_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status = _stylize(paint("p.jpg"), tmp_path / "o.jpg", model_path, "--device", "directml")
-    assert status == 1
-    assert "--device directml" in _one_line(capsys)
+    for device, told in (
+        ("directml", "--device directml: the installed onnxruntime has no Dml"),
+        ("abacus", "--device abacus: the installed onnxruntime has no such device; choose from "),
+    ):
+        status = _stylize(paint("p.jpg"), tmp_path / "o.jpg", model_path, "--device", device)
+        assert status == 1
+        assert told in _one_line(capsys)
 
 
 def _folder(paint: Paint, *names: str) -> None:
@@ -234,6 +252,13 @@ def test_a_dry_run_says_what_would_be_written_and_writes_nothing(
     arguments[3] = f"{model_path}:1,missing.onnx:1"
     assert main(["stylize", str(tmp_path / "in"), *arguments, "--dry-run"]) == 1
     assert capsys.readouterr().err == "faststyle: missing.onnx: no such file; check the path\n"
+    arguments[3] = f"{model_path}:0"
+    assert main(["stylize", str(tmp_path / "in"), *arguments, "--dry-run"]) == 1
+    assert "needs no share" in _one_line(capsys)
+    arguments[3] = str(model_path)
+    report = ["--report", str(tmp_path / "report.csv")]
+    assert main(["stylize", str(tmp_path / "in"), *arguments, "--dry-run", *report]) == 1
+    assert "--report: nothing fails in a --dry-run; leave out one" in _one_line(capsys)
 
 
 def test_several_inputs_in_another_format_with_a_suffix(
@@ -317,6 +342,16 @@ def test_nothing_is_written_in_a_dry_run_of_a_stream(
     assert "--format: out.jpg is named otherwise" in _one_line(capsys)
 
 
+def test_what_standard_output_does_not_take_is_one_line(
+    paint: Paint, tmp_path: Path, model_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = paint("in/a.jpg")
+    assert _stylize(photo.parent, "-", model_path) == 1
+    assert f"{tmp_path / 'in'}: is a folder, and standard output takes one" in _one_line(capsys)
+    assert _stylize(photo, "-", model_path, "--suffix", "_x") == 1
+    assert "--suffix: of files alone" in _one_line(capsys)
+
+
 def test_a_model_whose_name_has_commas(paint: Paint, tmp_path: Path, model_path: Path) -> None:
     named = tmp_path / "one, two:3.onnx"
     named.write_bytes(model_path.read_bytes())
@@ -372,6 +407,43 @@ def test_styles_are_blended(paint: Paint, tmp_path: Path) -> None:
     mixed = (painted["wave"] + 3 * painted["starry_night"]) / 4
     assert np.abs(painted["wave:1,starry_night:3"] - mixed).max() <= 1
     assert np.array_equal(painted["wave:1,starry_night:0"], painted["wave"])
+
+
+def test_a_model_is_blended_with_a_bundled_style(
+    paint: Paint, tmp_path: Path, model_path: Path
+) -> None:
+    photo = paint("photo.png")
+    painted: list[NDArray[np.float64]] = []
+    for blend in (str(model_path), "wave", f"{model_path}:3,wave:1"):
+        result = tmp_path / f"{len(painted)}.png"
+        assert main(["stylize", str(photo), "-o", str(result), "--model", blend]) == 0
+        painted.append(pixels(open_picture(result)).astype(float))
+    ours, wave, blended = painted
+    assert np.abs(blended - (3 * ours + wave) / 4).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("blend", "message"),
+    [
+        (
+            "wave:0.3",
+            "wave:0.3: one style alone needs no share; leave .*--strength 0.3$",
+        ),
+        ("wave:3", "wave:3: one style alone needs no share; leave it out$"),
+        ("wave:1,mosaic:-1", "wave:1,mosaic:-1: shares must be 0 or more"),
+        ("wave:nan,mosaic:1", "wave:nan,mosaic:1: shares must be 0 or more"),
+        ("wave:0,mosaic:0", "wave:0,mosaic:0: shares must be 0 or more, and one of them above 0"),
+        ("wave:0.7,:0.3", "wave:0.7,:0.3: name a style before each colon"),
+    ],
+)
+@pytest.mark.parametrize("option", ["--style", "--model"])
+def test_shares_that_make_no_sense_are_refused_before_anything_is_loaded(
+    option: str, blend: str, message: str, paint: Paint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["stylize", str(paint("photo.jpg")), "-o", "out.jpg", option, blend]
+    for dry in ([], ["--dry-run"]):
+        assert main([*command, *dry]) == 1
+        assert re.search(f"^faststyle: {option} {message}", capsys.readouterr().err)
 
 
 def test_every_bundled_style_has_a_folder(
@@ -433,12 +505,14 @@ def test_a_photo_that_does_not_fit_is_painted_in_tiles(
         (["--strength", "2"], "--strength 2"),
         (["--memory", "much"], "--memory much"),
         (["--memory", "1MB"], "--memory 1MB: too little"),
+        (["--memory", "1"], "--memory 1: too little"),
         (["--memory", "9" * 400], "--memory 999"),
         (["--workers", "0"], "--workers 0"),
         (["--workers", "9" * 20], "--workers 999"),
         (["--threads", "-3", "--workers", "2"], "--threads -3"),
         (["--quality", "0"], "--quality 0"),
         (["--suffix", "a/b"], "--suffix a/b"),
+        (["--suffix", "_x"], "out.jpg is the result's whole name; name a folder with -o"),
         (["--format", "png"], "--format: "),
         (["--max-megapixels", "0.001"], "photo.jpg: 56×40 pixels"),
         (["--max-megapixels", "0"], "--max-megapixels 0"),
