@@ -178,7 +178,10 @@ def write_csv(result: Benchmark, path: Path) -> None:
         OSError: the file cannot be written.
     """
     rows = [_row(measured, threads=result.threads) for measured in result.measurements]
-    with whole_file(path) as temporary, open(temporary, "w", newline="") as file:
+    with (
+        whole_file(path) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)

@@ -25,7 +25,7 @@ from faststyle.training.evaluate import (
     read_pixels,
 )
 from faststyle.training.image_optimizer import ImageOptimizer
-from faststyle.training.logs import writing
+from faststyle.training.logs import whole_table, writing
 from faststyle.training.losses import PerceptualLoss
 from faststyle.training.optimize import against
 from faststyle.training.vgg import VggFeatures
@@ -246,7 +246,7 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
     Raises:
         TrainingError: the file cannot be written.
     """
-    with writing(path), whole_file(path) as temporary, open(temporary, "w", newline="") as file:
+    with whole_table(path) as file:
         writer = csv.writer(file)
         writer.writerow(["photo", "method", "iteration", "total", "seconds"])
         for photo in comparison.photos:

@@ -17,10 +17,9 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from faststyle.errors import DataError, ImageError, OptionError
-from faststyle.files import whole_file
 from faststyle.images import open_colors
 from faststyle.training.data import read_style
-from faststyle.training.logs import writing
+from faststyle.training.logs import whole_table
 from faststyle.training.losses import TotalVariationLoss, gram_matrix, relative_error
 from faststyle.training.sheets import contact_sheet
 from faststyle.training.vgg import VggFeatures
@@ -239,7 +238,7 @@ def write_csv(evaluation: Evaluation, path: Path) -> None:
     Raises:
         TrainingError: the file cannot be written.
     """
-    with writing(path), whole_file(path) as temporary, open(temporary, "w", newline="") as file:
+    with whole_table(path) as file:
         writer = csv.writer(file)
         writer.writerow(["model", "photo", *evaluation.rows[0].losses])
         for row in evaluation.rows:

@@ -26,6 +26,21 @@ def writing(path: Path) -> Iterator[None]:
         raise TrainingError(unwritable(path, error)) from error
 
 
+@contextmanager
+def whole_table(path: Path) -> Iterator[TextIO]:
+    """Open a CSV file to write whole or not at all; names of files may hold any bytes.
+
+    Raises:
+        TrainingError: it cannot be written.
+    """
+    with (
+        writing(path),
+        whole_file(path) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
+        yield file
+
+
 def write_row(log: TextIO, step: int, values: Sequence[float]) -> None:
     """Write the values of a step, at once."""
     csv.writer(log).writerow([step, *(f"{value:.6g}" for value in values)])

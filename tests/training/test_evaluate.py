@@ -231,6 +231,19 @@ def test_the_sheet_shows_the_first_photos(
     assert drawn["captions"][0][1].startswith("content 0.000\nstyle ")
 
 
+def test_a_photo_whose_name_is_no_text_is_judged_like_any(
+    features: VggFeatures, style: Path, photos: list[Path], tmp_path: Path
+) -> None:
+    try:
+        photo = photos[0].rename(photos[0].with_name("caf\udce9.png"))
+    except OSError:
+        pytest.skip("this file system takes text alone for names")
+    evaluation = evaluate({}, style=style, photos=[photo], features=features, settings=SETTINGS)
+    write_csv(evaluation, tmp_path / "losses.csv")
+    assert b"caf\xe9.png," in (tmp_path / "losses.csv").read_bytes()
+    assert draw_sheet(evaluation, style=style).height > 64
+
+
 def test_large_pictures_are_scaled_down_for_the_sheet(evaluation: Evaluation, paint: Paint) -> None:
     sheet = draw_sheet(evaluation, style=paint("large.png", height=1000, width=700))
     assert sheet.height < 1000
