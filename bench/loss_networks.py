@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
 import faststyle
-from faststyle.files import find_pictures
+from faststyle.files import evenly_chosen, find_pictures
 from faststyle.training.config import TrainingConfig, style_side
 from faststyle.training.evaluate import (
     Evaluation,
@@ -56,8 +56,7 @@ def main() -> None:
             weights=options.compared,
         ),
     )
-    found = sorted(find_pictures(options.content))
-    photos = found[:: max(1, len(found) // options.photos)][: options.photos]
+    photos = evenly_chosen(sorted(find_pictures(options.content)), most=options.photos)
     tables = {}
     for style in sorted(find_pictures(options.styles)):
         reference, compared = (

@@ -27,7 +27,7 @@ from faststyle.contract import (
     ModelCard,
 )
 from faststyle.errors import DataError, ExportError, ImageError
-from faststyle.files import whole_file
+from faststyle.files import evenly_chosen, whole_file
 from faststyle.images import open_colors
 from faststyle.port import FULLY
 from faststyle.training.config import SAYINGS, Plan, TrainingConfig
@@ -46,7 +46,8 @@ MOST_PHOTOS = 48
 """Photos that are looked at; a third of them to compare with, the rest to quantize by."""
 
 LEAST_SIDE = 64
-"""Shorter side of the smallest photos looked at, in pixels; in smaller ones int8 differs more."""
+"""Shorter side of the smallest photos looked at, in pixels, as they are scaled; in smaller ones int8
+differs more."""
 
 PHOTO_SIDE = 512
 """Longer side that those photos are scaled to, in pixels."""
@@ -273,14 +274,14 @@ def _read_photos(
 ) -> list[tuple[Path, Pixels]]:
     """Read some of the photos, uint8 1×H×W×3 each, but for what is small or cannot be read."""
     pictures = []
-    for path in paths[:: max(1, len(paths) // MOST_PHOTOS)]:
+    for path in evenly_chosen(paths, most=MOST_PHOTOS):
         with suppress(ImageError):
             photo = open_colors(path)
-            if min(photo.size) < LEAST_SIDE:
-                continue
             if size is None:
                 photo.thumbnail((PHOTO_SIDE, PHOTO_SIDE))
-            else:
+            if min(photo.size) < LEAST_SIDE:
+                continue
+            if size is not None:
                 photo = ImageOps.fit(photo, size[::-1])
             pictures.append((path, np.asarray(photo)[None].copy()))
     if len(pictures) < FEWEST_PHOTOS:

@@ -14,12 +14,13 @@ from torch import nn
 
 import faststyle
 from faststyle.contract import CONTRACT_VERSION, ModelCard
-from faststyle.errors import DataError, ExportError
+from faststyle.errors import DataError, ExportError, ImageError
 from faststyle.training.config import TrainingConfig
 from faststyle.training.ends import Form
 from faststyle.training.export import (
     FEWEST_PHOTOS,
     LARGEST,
+    MOST_PHOTOS,
     Difference,
     export_model,
     measure,
@@ -313,11 +314,15 @@ def test_a_network_with_blocks_that_add_nothing_yet_is_exported_in_int8(tmp_path
     assert difference.mean > 0
 
 
-def test_small_photos_are_no_measure_of_int8(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [(63, 96), (100, 1200)])
+def test_small_and_narrow_photos_are_no_measure_of_int8(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
     network = vivid_network(preset="fast", width=8).requires_grad_(False)
     photos = [tmp_path / f"{seed}.png" for seed in range(FEWEST_PHOTOS)]
     for seed, photo in enumerate(photos):
-        Image.fromarray(blotches(64 if seed else 63, 96, seed=seed)).save(photo)
+        height, width = (64, 96) if seed else size
+        Image.fromarray(blotches(height, width, seed=seed)).save(photo)
     with pytest.raises(DataError, match=r"photos of 64 pixels and more .* 7 can be read"):
         export_model(
             *(network, tmp_path / "model.onnx"),
@@ -334,6 +339,30 @@ def test_small_photos_are_no_measure_of_int8(tmp_path: Path) -> None:
             photos=photos,
             largest_mean=0,
         )
+
+
+@pytest.mark.parametrize(("count", "looked_at"), [(MOST_PHOTOS, MOST_PHOTOS), (95, MOST_PHOTOS)])
+def test_of_many_photos_only_so_many_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, looked_at: int
+) -> None:
+    opened = []
+
+    def open_colors(path: Path) -> Image.Image:
+        opened.append(path)
+        raise ImageError("damaged")
+
+    monkeypatch.setattr("faststyle.training.export.open_colors", open_colors)
+    photos = [tmp_path / f"{number}.png" for number in range(count)]
+    network = vivid_network(preset="fast", width=8)
+    with pytest.raises(DataError, match="0 can be read"):
+        export_model(
+            *(network, tmp_path / "model.onnx"),
+            card=make_card(network),
+            precision="int8",
+            photos=photos,
+        )
+    assert len(opened) == looked_at
+    assert photos[0] in opened
 
 
 def test_a_larger_difference_can_be_accepted(
