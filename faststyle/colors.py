@@ -23,6 +23,12 @@ ROWS = 256
 FILLED_ROWS = 32
 """Rows that are filled at once, which takes some fifty bytes for each pixel."""
 
+WHITE = "white"
+"""Where a greyscale picture of 16 bits says, in its ``info``, what white is; else it is `MOST`."""
+
+MOST = 65535
+"""Largest number of 16 bits."""
+
 PROFILE_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 """What a colour profile is of, for each mode that one is applied to."""
 
@@ -55,10 +61,10 @@ def split_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
             picture = _narrowed(picture)
         alpha = None
         if picture.has_transparency_data:
-            if picture.mode != "RGBA":
-                picture = picture.convert("RGBA")
+            mode = "L" if picture.mode in ("L", "LA") else "RGB"
+            picture = picture.convert(f"{mode}A")
             alpha = picture.getchannel("A")
-            picture = picture.convert("RGB")
+            picture = picture.getchannel("L") if mode == "L" else picture.convert("RGB")
         elif picture.mode not in PROFILE_SPACES:
             picture = picture.convert("RGB")
         colors = _as_srgb(picture, profile)
@@ -165,7 +171,7 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
 def _narrowed(picture: Image.Image) -> Image.Image:
     """Bring a greyscale picture of more than 8 bits to 8 bits."""
     starts = range(0, picture.height, ROWS)
-    white = 65535.0
+    white = float(picture.info.get(WHITE, MOST))
     if picture.mode in ("I", "F"):  # whose range nothing tells but what is there
         largest = max(float(_rows(picture, top).max(initial=0)) for top in starts)
         ranges = (1.0, 255.0) if picture.mode == "F" else (255.0,)
@@ -179,7 +185,7 @@ def _narrowed(picture: Image.Image) -> Image.Image:
 
 def inverted(picture: Image.Image) -> Image.Image:
     """Return a greyscale picture of 16 bits with black for white, and all it says."""
-    result = Image.fromarray(65535 - np.asarray(picture, np.uint16))
+    result = Image.fromarray(MOST - np.asarray(picture, np.uint16))
     result.info = picture.info
     return result
 

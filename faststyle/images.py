@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from faststyle.colors import bytes_beside, inverted, split_alpha, srgb_profile
+from faststyle.colors import WHITE, bytes_beside, inverted, split_alpha, srgb_profile
 from faststyle.errors import ImageError
 from faststyle.files import PICTURE_FORMATS, refuse_existing, whole_file
 from faststyle.formats import (
@@ -41,6 +41,9 @@ USUAL_DURATION = 100.0
 
 PHOTOMETRIC_TAG = 262
 """The TIFF tag that says what its numbers stand for."""
+
+BITS_TAG = 258
+"""The TIFF tag that says how many bits a number has."""
 
 WHITE_IS_ZERO = 0
 """Value of that tag where 0 is white and the largest number black."""
@@ -345,5 +348,10 @@ def _upright(picture: Image.Image) -> Image.Image:
         ImageOps.exif_transpose(picture, in_place=True)
     tags = getattr(picture, "tag_v2", {})
     # Pillow turns these of 8 bits alone.
-    negative = picture.mode.startswith("I;16") and tags.get(PHOTOMETRIC_TAG) == WHITE_IS_ZERO
+    wide = picture.mode.startswith("I;16")
+    if wide and BITS_TAG in tags:
+        picture.info[WHITE] = (
+            2 ** tags[BITS_TAG][0] - 1
+        )  # Pillow leaves those of 12 bits as they are
+    negative = wide and tags.get(PHOTOMETRIC_TAG) == WHITE_IS_ZERO
     return inverted(picture) if negative else picture

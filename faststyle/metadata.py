@@ -82,7 +82,29 @@ def _kept_exif(exif: Image.Exif) -> bytes:
         if wanted:
             kept.get_ifd(directory).update(wanted)
             kept[directory] = kept.get_ifd(directory)
+    _keep_letters(kept)
     return kept.tobytes() if kept else b""
+
+
+class _Letters(str):
+    """A text that Pillow writes with the very bytes it was read from.
+
+    It reads each byte as a letter of Latin 1, and writes a question mark for all but ASCII, where
+    cameras and programs put UTF-8.
+    """
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "", errors: str = "") -> bytes:  # noqa: ARG002
+        return super().encode("latin-1", "replace")
+
+
+def _keep_letters(exif: Image.Exif) -> None:
+    directories = (exif.get_ifd(each) for each in KEPT_DIRECTORIES if each in exif)
+    for directory in (exif, *directories):
+        for tag, value in list(directory.items()):
+            if isinstance(value, str) and not value.isascii():
+                directory[tag] = _Letters(value)
 
 
 def put_metadata(options: dict[str, Any], metadata: Metadata, *, encoder: str) -> None:
@@ -96,6 +118,7 @@ def put_metadata(options: dict[str, Any], metadata: Metadata, *, encoder: str) -
         options["exif"] = tags = Image.Exif()
         if metadata.exif:
             tags.load(metadata.exif)
+            _keep_letters(tags)
             del options["compression"]  # Pillow fails to write EXIF directories into those
         if metadata.xmp:
             tags[XMP_TAG] = metadata.xmp

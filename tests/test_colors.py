@@ -129,8 +129,9 @@ def test_a_linear_srgb_is_converted() -> None:
     assert 120 < np.asarray(split_alpha(picture)[0])[0, 0, 0] < 136  # as greys below
 
 
-def test_greys_are_converted_by_their_profile() -> None:
-    picture = Image.new("L", (4, 4), 55)
+@pytest.mark.parametrize("mode", ["L", "LA"])
+def test_greys_are_converted_by_their_profile(mode: str) -> None:
+    picture = Image.new("L", (4, 4), 55).convert(mode)
     picture.info["icc_profile"] = _grey_profile()
     colors, _ = split_alpha(picture)
     red, green, blue = np.asarray(colors)[0, 0].tolist()

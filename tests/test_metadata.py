@@ -68,6 +68,19 @@ def test_xmp_is_kept_but_for_the_orientation(tmp_path: Path, ending: str) -> Non
         kept.unlink()
 
 
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp", "tif"])
+def test_letters_beyond_ascii_are_kept(tmp_path: Path, ending: str) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = "J@@rgen"
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.LensModel] = "Gr@@n 50 mm"
+    content = exif.tobytes().replace(b"@@", "ü".encode())
+    result = _through(_saved(tmp_path, "photo.jpg", exif=content), f"result.{ending}")
+    kept = open_picture(result).getexif()
+    lens = kept.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.LensModel]
+    texts = [text.encode("latin-1").decode() for text in (kept[ExifTags.Base.Artist], lens)]
+    assert texts == ["Jürgen", "Grün 50 mm"]
+
+
 @pytest.mark.parametrize("exif", [b"Exif\x00\x00rubbish", b"Exif\x00\x00MM\x00*\xff\xff\xff\xff"])
 def test_damaged_metadata_are_left_out(tmp_path: Path, exif: bytes) -> None:
     source = _saved(tmp_path, "photo.jpg", exif=exif)

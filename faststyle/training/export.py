@@ -46,8 +46,8 @@ MOST_PHOTOS = 48
 """Photos that are looked at; a third of them to compare with, the rest to quantize by."""
 
 LEAST_SIDE = 64
-"""Shorter side of the smallest photos looked at, in pixels, as they are scaled; in smaller ones int8
-differs more."""
+"""Shorter side of the smallest photos looked at, in pixels, when they are scaled; in smaller ones
+int8 differs more."""
 
 PHOTO_SIDE = 512
 """Longer side that those photos are scaled to, in pixels."""
