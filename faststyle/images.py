@@ -349,9 +349,7 @@ def _upright(picture: Image.Image) -> Image.Image:
     tags = getattr(picture, "tag_v2", {})
     # Pillow turns these of 8 bits alone.
     wide = picture.mode.startswith("I;16")
-    if wide and BITS_TAG in tags:
-        picture.info[WHITE] = (
-            2 ** tags[BITS_TAG][0] - 1
-        )  # Pillow leaves those of 12 bits as they are
+    if wide and BITS_TAG in tags:  # Pillow leaves numbers of 12 bits as they are
+        picture.info[WHITE] = 2 ** tags[BITS_TAG][0] - 1
     negative = wide and tags.get(PHOTOMETRIC_TAG) == WHITE_IS_ZERO
     return inverted(picture) if negative else picture
