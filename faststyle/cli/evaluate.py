@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from faststyle.cli.names import find_model
 from faststyle.cli.options import add_models, add_overwrite, require_training_packages, words
+from faststyle.cli.settings import VGG_WEIGHTS
 from faststyle.cli.tables import name_files, print_table, printable
 from faststyle.errors import DataError, OptionError
 from faststyle.files import evenly_chosen, find_pictures, refuse_existing
@@ -106,7 +107,7 @@ def _add_loss_options(group: argparse._ArgumentGroup) -> None:
     known = TrainingConfig
     for option, parse, default, metavar, text in (
         ("loss-network", str, known.loss_network, "NAME", "lite, vgg16 or vgg19"),
-        ("vgg-weights", Path, None, "FILE", "its weights, in place of torchvision's download"),
+        ("vgg-weights", Path, None, "FILE", VGG_WEIGHTS),
         ("content-layers", words, known.content_layers, "NAMES", "layers of the content loss"),
         ("style-layers", words, known.style_layers, "NAMES", "layers of the style loss"),
         (

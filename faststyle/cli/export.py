@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=("fp32", "fp16", "int8"),
         default="fp32",
         help="fp16: half the file size, for devices that compute in it; "
-        "int8: for CPUs (default %(default)s)",
+        "int8: for CPUs (default: %(default)s)",
     )
     parser.add_argument(
         "--photos",
@@ -59,7 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=LAYOUTS,
         default=LAYOUTS[0],
         help="pictures as bytes, colours together, or as float32 from 0 to 1, colours apart "
-        "(default %(default)s)",
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--size",
@@ -84,7 +84,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="store weights in float16, which halves a file in fp32, and compute as before",
     )
-    add_card_options(parser)
+    add_card_options(parser, name="the network's", others="the network's")
     add_overwrite(parser)
 
 

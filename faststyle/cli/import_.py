@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FILE", help="ONNX file to write"
     )
-    add_card_options(parser)
+    add_card_options(parser, name="the file's", others="none")
     add_overwrite(parser)
 
 

@@ -88,14 +88,23 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-def add_card_options(parser: argparse.ArgumentParser) -> None:
-    """Add what a model is to say of itself."""
-    for field in CARD_FIELDS:
+def add_card_options(parser: argparse.ArgumentParser, *, name: str, others: str) -> None:
+    """Add what a model is to say of itself.
+
+    Args:
+        parser: of the command.
+        name: in words, the style's name where none is given.
+        others: in words, the rest where it is not given.
+    """
+    parser.add_argument(
+        "--name",
+        dest="style",
+        metavar="TEXT",
+        help=f"name of the style to state (default: {name})",
+    )
+    for field in STATED:
         parser.add_argument(
-            f"--{'name' if field == 'style' else field}",
-            dest=field,
-            metavar="TEXT",
-            help=f"{field} to state, if not that of the run",
+            f"--{field}", metavar="TEXT", help=f"{field} to state (default: {others})"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -14,6 +15,9 @@ from tqdm import tqdm
 if TYPE_CHECKING:
     from faststyle.training.meter import Progress
 
+LINES = 20
+"""Lines that tell of a run's progress where no terminal can show a bar."""
+
 STOPPING = b"\nsaving after this step; once more stops at once\n"
 
 FIRST_PROCESS = os.environ.get("RANK", "0") == "0"
@@ -24,11 +28,15 @@ SIGNAL_STATUS = 128
 
 
 class ProgressBar:
-    """Draws the progress of a run with tqdm."""
+    """Shows the progress of a run: as a bar of tqdm, or in a few lines where that is no terminal.
+
+    A bar that goes into a file fills it with a line for every time that it is drawn.
+    """
 
     def __init__(self) -> None:
         self.bar: tqdm[Any] | None = None
         self.name: str | None = None
+        self.drawn = sys.stderr.isatty()
 
     def __enter__(self) -> ProgressBar:
         return self
@@ -39,34 +47,44 @@ class ProgressBar:
                 self.bar.close()
 
     def begin(self, name: str) -> None:
-        """Begin another bar, with a name before it."""
+        """Begin anew, with a name before it."""
         self.__exit__()
         self.bar, self.name = None, name
 
     def show(self, progress: Progress) -> None:
-        """Draw the bar at a step, with the newest losses beside it."""
+        """Show the step that was done, with the newest losses beside it."""
         with suppress(OSError):  # a run goes on when nobody looks any more
-            if self.bar is None:
-                self.bar = tqdm(
-                    desc=self.name,
-                    total=progress.steps,
-                    initial=progress.step - 1,
-                    unit="step",
-                )
-            self.bar.total = progress.steps  # a flat run ends early
-            if progress.reading is not None:
-                self.bar.set_postfix_str(
-                    f"content {progress.reading.content:.3f}, "
-                    f"style {progress.reading.style:.4f}, "
-                    f"total variation {progress.reading.total_variation:.4f}",
-                    refresh=False,
-                )
-            self.bar.update(progress.step - self.bar.n)
+            if self.drawn:
+                self._draw(progress)
+            elif progress.step in (1, progress.steps) or not progress.step % math.ceil(
+                progress.steps / LINES
+            ):
+                name = "" if self.name is None else f"{self.name}: "
+                self.say(f"{name}step {progress.step} of {progress.steps}: {_losses(progress)}")
+
+    def _draw(self, progress: Progress) -> None:
+        if self.bar is None:
+            self.bar = tqdm(
+                desc=self.name, total=progress.steps, initial=progress.step - 1, unit="step"
+            )
+        self.bar.total = progress.steps  # a flat run ends early
+        self.bar.set_postfix_str(_losses(progress), refresh=False)
+        self.bar.update(progress.step - self.bar.n)
 
     def say(self, text: str) -> None:
-        """Write a line above the bar."""
+        """Write a line, above the bar if there is one."""
         with suppress(OSError):
             tqdm.write(text, file=sys.stderr)
+
+
+def _losses(progress: Progress) -> str:
+    reading = progress.reading
+    if reading is None:
+        return ""
+    return (
+        f"content {reading.content:.3f}, style {reading.style:.4f}, "
+        f"total variation {reading.total_variation:.4f}"
+    )
 
 
 @contextmanager

@@ -14,24 +14,34 @@ from faststyle.training.config import DEVICES, RunOptions, TrainingConfig, flag
 
 PATHS = ("style", "content", "vgg_weights")
 
+VGG_WEIGHTS = "file of the VGG's weights (default: torchvision's, which are downloaded)"
+"""What the option of that name says in every command."""
+
 EXCLUSIVE = (("steps", "minutes"), ("style_weight", "intensity"))
 """Settings that decide the same; the first, when given, takes the place of the second."""
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `TrainingConfig` that every kind of run has."""
+def add_settings(parser: argparse.ArgumentParser, *, counted: str = "") -> None:
+    """Add the options of `TrainingConfig` that every kind of run has.
+
+    Args:
+        parser: of the command.
+        counted: what to say of the minutes and the steps, if those of one run are not meant.
+    """
     content = parser.add_argument_group("what to learn from")
     add_setting(content, "content", str, "DIR", "folder of photos, searched recursively")
     add_setting(content, "crop_size", int, "PIXELS", "side of the square crops of photos")
     network = parser.add_argument_group("network")
-    add_setting(network, "preset", str, "NAME", "network design")
+    add_setting(network, "preset", str, "NAME", "network design: fast, quality or johnson")
+    add_setting(network, "width", int, "N", "channels it is built with", default="the preset's own")
     add_setting(
-        network, "width", int, "N", "channels it is built with, if not the preset's own number"
+        *(network, "start_from", str, "FILE"),
+        "network to start from: a checkpoint.pt, a model.onnx, a bundled style, or random",
+        default="wave for the preset fast, wave-quality for quality, random where neither fits",
     )
-    add_setting(network, "start_from", str, "FILE", "what to start from, or random")
     losses = parser.add_argument_group("losses")
     add_setting(losses, "loss_network", str, "NAME", "lite, vgg16 or vgg19")
-    add_setting(losses, "vgg_weights", str, "FILE", "VGG weights, not torchvision's download")
+    add_setting(losses, "vgg_weights", str, "FILE", VGG_WEIGHTS)
     add_setting(losses, "content_layers", words, "NAMES", "layers of the content loss")
     add_setting(losses, "style_layers", words, "NAMES", "layers of the style loss")
     add_setting(losses, "style_layer_weights", numbers, "NUMBERS", "a weight for each style layer")
@@ -39,9 +49,9 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     add_setting(losses, "total_variation_weight", float, "X", "weight of the total-variation loss")
     add_setting(losses, "grid_weight", float, "X", "weight of the loss that keeps a grid away")
     steps = parser.add_argument_group("steps")
-    add_setting(steps, "minutes", float, "X", "time to train for")
-    add_setting(steps, "steps", int, "N", "steps to train for, in place of --minutes")
-    add_setting(steps, "batch_size", int, "N", "photos in a step, chosen for the time if left")
+    add_setting(steps, "minutes", float, "X", f"time to train for{counted}")
+    add_setting(steps, "steps", int, "N", f"steps to train for{counted}, in place of --minutes")
+    add_setting(steps, "batch_size", int, "N", "photos in a step", default="chosen for the time")
     steps.add_argument(
         "--stop-when-flat",
         action="store_true",
@@ -52,7 +62,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     add_setting(steps, "precision", str, "TYPE", "float32, bfloat16 or auto")
     add_setting(steps, "seed", int, "N", "seed of weights, data order and augmentation")
     card = parser.add_argument_group("what the model says of itself")
-    add_setting(card, "name", str, "TEXT", "name of the style, the picture's file name if left")
+    add_setting(card, "name", str, "TEXT", "name of the style", default="the picture's file name")
     add_setting(card, "description", str, "TEXT", "what it paints like, in a line")
     add_setting(card, "author", str, "TEXT", "who made the style picture")
     add_setting(card, "license", str, "TEXT", "licence of the trained model")
@@ -64,7 +74,9 @@ def add_run_options(group: argparse._ArgumentGroup) -> None:
     add_setting(group, "device", str, "NAME", f"where to train: {', '.join(DEVICES)}")
     add_setting(group, "workers", int, "N", "processes that decode photos")
     add_setting(group, "checkpoint_every", int, "N", "steps between two checkpoints")
-    add_setting(group, "preview_every", int, "N", "steps between two previews, of twenty if left")
+    add_setting(
+        group, "preview_every", int, "N", "steps between two previews", default="a twentieth of all"
+    )
     group.add_argument(
         "--preview",
         nargs="+",
@@ -86,15 +98,28 @@ def add_setting(
     parse: Callable[[str], Any],
     metavar: str,
     text: str,
+    *,
+    default: str | None = None,
 ) -> None:
-    """Add the option of one setting, left out of the namespace where it is not given."""
-    default = getattr(TrainingConfig, setting, getattr(RunOptions, setting, None))
+    """Add the option of one setting, left out of the namespace where it is not given.
+
+    Args:
+        group: where to add it.
+        setting: its name.
+        parse: how it is read.
+        metavar: what stands for its value in the help.
+        text: what the help says.
+        default: what is taken where it is not given, in words; None is the value itself.
+    """
+    value = getattr(TrainingConfig, setting, getattr(RunOptions, setting, None))
+    if default is None and value not in (None, "", ()):
+        default = shown(value)
     group.add_argument(
         flag(setting),
         type=parse,
         metavar=metavar,
         default=argparse.SUPPRESS,
-        help=text if default in (None, "", ()) else f"{text} (default: {shown(default)})",
+        help=text if default is None else f"{text} (default: {default})",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from pathlib import Path
 
 from faststyle.cli.options import require_training_packages
@@ -26,7 +27,7 @@ STROKE_SIZES = (3.0, 5.0, 7.0)
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("style", help="the style picture")
-    run = parser.add_argument_group("sweep; its minutes or steps are for all runs together")
+    run = parser.add_argument_group("sweep")
     run.add_argument(
         "--out", type=Path, metavar="DIR", help="folder of the sweep (default: runs/STYLE_sweep)"
     )
@@ -39,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
             help=f"numbers from 1 to 10 (default: {shown(default)})",
         )
     add_run_options(run)
-    add_settings(parser)
+    add_settings(parser, counted=", all runs together")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -53,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     config = new_config(given_config(options))
     # Only now, as torch takes seconds to import.
     from faststyle.training.outputs import occupied
-    from faststyle.training.sweep import SHEET, TABLE, sweep
+    from faststyle.training.sweep import COMPARABLE, SHEET, TABLE, sweep
 
     with occupied(out), stop_signals() as received, ProgressBar() as bar:
         cells = sweep(
@@ -76,6 +77,7 @@ def run(options: argparse.Namespace) -> int:
             f"{cell.intensity:9g}  {cell.stroke_size:11g}  {cell.losses['content']:7.3f}  "
             f"{cell.losses['style']:7.4f}  {cell.folder}"
         )
+    print(f"{COMPARABLE}; of several, the eye judges")
     print(f"{out / SHEET}, {out / TABLE}; continue the cell you like best, for example with")
-    print(f"  faststyle train --from-sweep {cells[len(cells) // 2].folder}")
+    print(f"  faststyle train --from-sweep {shlex.quote(str(cells[len(cells) // 2].folder))}")
     return 0

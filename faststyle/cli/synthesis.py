@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from faststyle.cli.options import words
 from faststyle.cli.running import SIGNAL_STATUS, ProgressBar, stop_signals
-from faststyle.cli.settings import numbers, shown
+from faststyle.cli.settings import VGG_WEIGHTS, numbers, shown
 from faststyle.errors import OutputExistsError
 from faststyle.training.config import DEVICES, flag
 from faststyle.training.conventions import CONVENTIONS
@@ -42,7 +42,7 @@ Option = tuple[str, Callable[[str], Any], str, str]
 
 LOSS_OPTIONS: tuple[Option, ...] = (
     ("loss_network", str, "NAME", "lite, vgg16 or vgg19"),
-    ("vgg_weights", str, "FILE", "VGG weights, not torchvision's download"),
+    ("vgg_weights", str, "FILE", VGG_WEIGHTS),
     ("pooling", str, "NAME", f"of the loss network: {' or '.join(POOLINGS)}"),
     (
         "convention",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import signal
 import sys
 from contextlib import nullcontext
@@ -22,7 +23,7 @@ from faststyle.cli.settings import (
     new_config,
     shown,
 )
-from faststyle.errors import OptionError, OutputExistsError
+from faststyle.errors import CheckpointError, OptionError, OutputExistsError
 from faststyle.training.config import SAYINGS, RunOptions, TrainingConfig, flag
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ CHANGEABLE = frozenset({"style", "content", "vgg_weights", *SAYINGS})
 
 DECIDED = ("precision", "start_from")
 """Settings whose default stands for what was decided when the run was started."""
+
+CELL = "runs/x_sweep/intensity_5_stroke_7"
+"""What a cell of a sweep may be called."""
 
 REPLANNED = ("steps", "learning_rate")
 """Parts of the plan that a resumed run may be given anew."""
@@ -53,12 +57,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--from-sweep",
         type=Path,
         metavar="DIR",
-        help="continue this cell of a sweep, such as runs/x_sweep/intensity_5_stroke_7",
+        help=f"continue this cell of a sweep, such as {CELL}",
     )
     add_run_options(run)
     look = parser.add_argument_group("look")
     add_setting(look, "intensity", float, "X", "strength of the style, 1 mild to 10 strong")
-    add_setting(look, "style_weight", float, "X", "weight of the style loss, not the intensity's")
+    add_setting(
+        look, "style_weight", float, "X", "weight of the style loss, in place of --intensity"
+    )
     add_setting(look, "stroke_size", float, "X", "size of the strokes, 1 fine to 10 bold")
     add_settings(parser)
 
@@ -80,6 +86,11 @@ def _from_sweep(cell: Path, given: dict[str, Any]) -> dict[str, Any]:
     from faststyle.training.record import CHECKPOINT
 
     path = cell / CHECKPOINT
+    if not path.exists():
+        cells = sorted(each.parent for each in cell.glob(f"intensity_*/{CHECKPOINT}"))
+        raise CheckpointError(
+            f"--from-sweep {cell}: is no cell of a sweep; name one, such as {[*cells, CELL][0]}"
+        )
     config = load_checkpoint(path).config
     budget = {"steps", "minutes", "batch_size"}
     contradicted = {
@@ -112,6 +123,10 @@ def _train(given: dict[str, Any], *, out: Path | None, resume: bool, options: Ru
     ):
         checkpoint = None
         if resume:
+            if not (out / CHECKPOINT).exists():
+                raise CheckpointError(
+                    f"{out}: no run is here; check --out, or start one without --resume"
+                )
             checkpoint = _resumed(load_checkpoint(out / CHECKPOINT), given)
         elif FIRST_PROCESS:
             _refuse_run(out)
@@ -186,14 +201,20 @@ def _started(old: object) -> str:
 
 
 def _print_result(result: RunResult, *, out: Path) -> None:
+    from faststyle.training.record import PREVIEW_SHEET
+
     if result.unreadable:
         shown = ", ".join(result.unreadable[:3]) + (", …" if len(result.unreadable) > 3 else "")
         print(f"{len(result.unreadable)} photos could not be read: {shown}", file=sys.stderr)
     if result.finished:
         print(f"{result.model}: trained for {result.step} steps")
+        if (out / PREVIEW_SHEET).exists():
+            print(f"{out / PREVIEW_SHEET}: its previews over time")
+        model = shlex.quote(str(result.model))
+        print(f"repaint a photo with  faststyle stylize photo.jpg -o out.png --model {model}")
     else:
         print(
             f"stopped after step {result.step}, saved in {result.checkpoint}; "
-            f"continue with  faststyle train --resume --out {out}",
+            f"continue with  faststyle train --resume --out {shlex.quote(str(out))}",
             file=sys.stderr,
         )

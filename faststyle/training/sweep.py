@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from PIL import Image
@@ -17,7 +17,7 @@ from faststyle.errors import ImageError, OptionError, TrainingError
 from faststyle.files import whole_file
 from faststyle.images import open_colors
 from faststyle.training.checkpoint import Checkpoint, load_checkpoint
-from faststyle.training.config import RunOptions, TrainingConfig
+from faststyle.training.config import RunOptions, TrainingConfig, flag
 from faststyle.training.data import find_photos
 from faststyle.training.meter import Progress
 from faststyle.training.outputs import occupied
@@ -36,7 +36,21 @@ SHEET = "sweep.png"
 TABLE = "sweep.csv"
 
 SHOWN_PHOTOS = 2
+"""Photos on the sheet where none were named to preview; all that were are there."""
+
 SHOWN_SIDE = 320
+
+COMPARABLE = "losses compare within one stroke size only"
+"""As each is measured by the style picture at a size of its own."""
+
+STARTING = {
+    "intensity": "the mean of --intensities",
+    "stroke_size": "the mean of --stroke-sizes",
+    "minutes": "a third of --minutes",
+    "steps": "a third of --steps",
+    "style": "the style picture",
+}
+"""What settings of the common network follow from, where it is not the option of their name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +144,12 @@ def sweep(
     cells = [_read_cell(out, cell) for cell in grid]
     try:
         _write_table(cells, out / TABLE)
-        sheet = _draw(cells, photos=_shown(config, options, out=out), columns=len(stroke_sizes))
+        sheet = _draw(
+            cells,
+            painting=_read(Path(config.style)),
+            photos=_shown(config, options, out=out),
+            columns=len(stroke_sizes),
+        )
         with whole_file(out / SHEET) as temporary:
             sheet.save(temporary, "PNG")
     except OSError as error:
@@ -193,12 +212,33 @@ def _found(folder: Path, settings: TrainingConfig) -> Checkpoint | None:
     made = checkpoint.config
     if folder.name != START:  # cells start from there, wherever the sweep lies now
         made = replace(made, start_from=settings.start_from)
-    if made != replace(settings, start_from=decide_start(settings)):
+    asked = replace(settings, start_from=decide_start(settings))
+    if made != asked:
         raise OptionError(
-            f"{folder}: was made with other settings; repeat them to go on, "
-            "or choose another folder with --out"
+            f"{folder}: was made with other settings ({_differences(made, asked)}); repeat them "
+            "to go on, or choose another folder with --out"
         )
     return checkpoint
+
+
+def _differences(made: TrainingConfig, asked: TrainingConfig) -> str:
+    """Name the settings that differ, with both values."""
+    pairs = (
+        (each.name, getattr(made, each.name), getattr(asked, each.name)) for each in fields(made)
+    )
+    return ", ".join(
+        f"{STARTING.get(name, flag(name))} was {_shown_value(old)} and is {_shown_value(new)}"
+        for name, old, new in pairs
+        if old != new
+    )
+
+
+def _shown_value(value: object) -> str:
+    if value is None or value == "":
+        return "not given"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _name(cell: TrainingConfig) -> str:
@@ -238,29 +278,50 @@ def _write_table(cells: Sequence[Cell], path: Path) -> None:
 
 def _shown(config: TrainingConfig, options: RunOptions, *, out: Path) -> list[Image.Image]:
     paths = [Path(path) for path in options.preview]
-    paths = paths or find_photos(Path(config.content), without=out).validation
+    if not paths:
+        paths = find_photos(Path(config.content), without=out).validation[:SHOWN_PHOTOS]
     photos = []
-    for path in paths[:SHOWN_PHOTOS]:
+    for path in paths:
         with suppress(ImageError):  # the run has refused those it was given and cannot read
-            photo = open_colors(path)
-            photo.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.LANCZOS)
-            photos.append(photo)
+            photos.append(_read(path))
     return photos
 
 
-def _draw(cells: Sequence[Cell], *, photos: Sequence[Image.Image], columns: int) -> Image.Image:
-    """Draw the stylized photos of each cell with its losses."""
+def _read(path: Path) -> Image.Image:
+    picture = open_colors(path)
+    picture.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.LANCZOS)
+    return picture
+
+
+def _draw(
+    cells: Sequence[Cell],
+    *,
+    painting: Image.Image,
+    photos: Sequence[Image.Image],
+    columns: int,
+) -> Image.Image:
+    """Draw the painting, and beside the photos what each cell makes of them, with its losses."""
     pictures, captions = [], []
     for cell in cells:
         stylizer = faststyle.load(cell.folder / MODEL, device="cpu")
         pictures.append(_stacked([stylizer(photo) for photo in photos]))
         captions.append(f"content {cell.losses['content']:.3f}, style {cell.losses['style']:.4f}")
-    rows = [pictures[start : start + columns] for start in range(0, len(cells), columns)]
+    starts = range(0, len(cells), columns)
+    untouched = _stacked(photos)
     return contact_sheet(
-        rows,
-        column_labels=[f"stroke size {cell.stroke_size:g}" for cell in cells[:columns]],
+        [
+            [None if start else painting, untouched, *pictures[start : start + columns]]
+            for start in starts
+        ],
+        column_labels=[
+            *("painting", "photos"),
+            *(f"stroke size {cell.stroke_size:g}" for cell in cells[:columns]),
+        ],
         row_labels=[f"intensity {cell.intensity:g}" for cell in cells[::columns]],
-        captions=[captions[start : start + columns] for start in range(0, len(cells), columns)],
+        captions=[
+            ["" if start else COMPARABLE, "", *captions[start : start + columns]]
+            for start in starts
+        ],
     )
 
 

@@ -28,6 +28,7 @@ def test_a_cell_of_a_sweep_is_continued(
 ) -> None:
     assert main([*arguments, "--intensities", "2,7", "--stroke-sizes", "1"]) == 0
     printed = capsys.readouterr().out
+    assert "\nlosses compare within one stroke size only" in printed
     assert str(tmp_path / "sweep" / "sweep.png") in printed
     cell = tmp_path / "sweep" / "intensity_7_stroke_1"
     assert f"faststyle train --from-sweep {cell}" in printed
@@ -66,7 +67,13 @@ def test_from_sweep_and_resume_exclude_each_other(
     assert main(["train", "--from-sweep", str(tmp_path), "--resume"]) == 1
     assert "not both" in capsys.readouterr().err
     assert main(["train", "--from-sweep", str(tmp_path)]) == 1
-    assert "checkpoint.pt: No such file" in capsys.readouterr().err
+    told = f"--from-sweep {tmp_path}: is no cell of a sweep; name one, such as "
+    assert f"{told}runs/x_sweep/intensity_5_stroke_7" in capsys.readouterr().err
+    cell = tmp_path / "intensity_2_stroke_3"
+    cell.mkdir()
+    (cell / "checkpoint.pt").touch()
+    assert main(["train", "--from-sweep", str(tmp_path)]) == 1
+    assert f"{told}{cell}\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["", "start"])

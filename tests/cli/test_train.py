@@ -15,6 +15,7 @@ import pytest
 import faststyle
 from faststyle.cli import main
 from faststyle.training.checkpoint import load_checkpoint
+from faststyle.training.network import PRESETS
 from faststyle.training.outputs import occupied
 from tests.conftest import Paint, blotches
 
@@ -56,7 +57,15 @@ def test_a_trained_style_is_exported(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*arguments, "--steps", "3", "--author", "A. Painter"]) == 0
-    assert capsys.readouterr().out == f"{tmp_path / 'run' / 'model.onnx'}: trained for 3 steps\n"
+    model, previews = tmp_path / "run" / "model.onnx", tmp_path / "run" / "previews.png"
+    shown, told = capsys.readouterr()
+    assert shown.splitlines() == [
+        f"{model}: trained for 3 steps",
+        f"{previews}: its previews over time",
+        f"repaint a photo with  faststyle stylize photo.jpg -o out.png --model {model}",
+    ]
+    assert previews.exists()
+    assert "step 3 of 3: content " in told.splitlines()[-1]
     output = tmp_path / "mine.onnx"
     assert main(["export", str(tmp_path / "run" / "checkpoint.pt"), "-o", str(output)]) == 0
     card = faststyle.load(output).card
@@ -181,7 +190,7 @@ def test_a_run_that_ended_flat_goes_on_for_more_steps(
         (["--preset", "jonson"], "no preset is called 'jonson'"),
         (["--steps", "0"], "--steps must be at least 1"),
         (["--device", "cuda"], "--device cuda: not available here"),
-        (["--resume"], "checkpoint.pt: No such file"),
+        (["--resume"], "run: no run is here; check --out, or start one without --resume"),
     ],
 )
 def test_bad_input_is_one_line(
@@ -213,6 +222,14 @@ def test_a_bad_style_picture_is_one_line(
     Path(arguments[1]).write_text("not a picture")
     assert main(arguments) == 1
     assert "stripes.png: not a picture" in _last_line(capsys)
+
+
+def test_the_help_names_every_preset(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["train", "--help"])
+    *others, last = PRESETS
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"network design: {', '.join(others)} or {last} (default: fast)" in text
 
 
 def test_what_is_missing_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

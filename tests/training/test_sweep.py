@@ -8,15 +8,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
+import faststyle
 from faststyle.errors import OptionError, TrainingError
+from faststyle.images import open_colors, open_picture
 from faststyle.training.checkpoint import load_checkpoint, save_checkpoint
 from faststyle.training.config import RunOptions, TrainingConfig
 from faststyle.training.meter import Progress
 from faststyle.training.run import RunResult, train
 from faststyle.training.sweep import Cell, sweep
+from tests.conftest import pixels
 
 
 @pytest.fixture
@@ -62,6 +67,35 @@ def test_a_sweep_trains_each_cell_from_one_network(
         assert sheet.height > 2 * 80
 
 
+def test_the_sheet_shows_the_painting_and_all_photos_beside_what_is_made_of_them(
+    grid_config: TrainingConfig, tmp_path: Path
+) -> None:
+    out, photos = tmp_path / "sweep", sorted(Path(grid_config.content).iterdir())[:3]
+    sweep(
+        grid_config,
+        intensities=(2, 8),
+        stroke_sizes=(1,),
+        out=out,
+        options=RunOptions(device="cpu", workers=0, preview=tuple(map(str, photos))),
+    )
+    shown = pixels(open_picture(out / "sweep.png"))
+    for path, times in ((Path(grid_config.style), 1), *((photo, 2) for photo in photos)):
+        assert len(_places(shown, pixels(open_colors(path)))) == times, path
+    for cell in ("intensity_2_stroke_1", "intensity_8_stroke_1"):
+        stylizer = faststyle.load(out / cell / "model.onnx", device="cpu")
+        for photo in photos:
+            assert len(_places(shown, pixels(stylizer(open_colors(photo))))) == 1
+
+
+def _places(sheet: NDArray[np.uint8], picture: NDArray[np.uint8]) -> list[tuple[int, int]]:
+    """Where a picture lies in a sheet: top and left."""
+    height, width = picture.shape[:2]
+    corners = np.argwhere((sheet == picture[0, 0]).all(2)).tolist()
+    return [
+        (y, x) for y, x in corners if np.array_equal(sheet[y : y + height, x : x + width], picture)
+    ]
+
+
 def test_a_stopped_sweep_goes_on_where_it_was(grid_config: TrainingConfig, tmp_path: Path) -> None:
     stopped, names, _ = _sweep(grid_config, tmp_path, stop_after=7)
     assert stopped is None
@@ -88,7 +122,12 @@ def test_a_sweep_is_not_continued_with_other_settings(
 ) -> None:
     _sweep(grid_config, tmp_path, stop_after=2)
     other = dataclasses.replace(grid_config, content_weight=2.0)
-    with pytest.raises(OptionError, match=r"start: was made with other settings"):
+    told = r"start: was made with other settings \(--content-weight was 1 and is 2\); repeat"
+    with pytest.raises(OptionError, match=told):
+        _sweep(other, tmp_path)
+    other = dataclasses.replace(grid_config, steps=30, author="Me")
+    told = r"\(--author was not given and is Me, a third of --steps was 4 and is 10\)"
+    with pytest.raises(OptionError, match=told):
         _sweep(other, tmp_path)
 
 
@@ -97,7 +136,7 @@ def test_a_sweep_is_not_continued_from_another_network(
 ) -> None:
     _sweep(grid_config, tmp_path, stop_after=2)
     other = dataclasses.replace(grid_config, start_from=str(tmp_path / "other.onnx"))
-    with pytest.raises(OptionError, match=r"start: was made with other settings"):
+    with pytest.raises(OptionError, match=r"start: .*--start-from was .* and is .*other.onnx"):
         _sweep(other, tmp_path)
 
 
