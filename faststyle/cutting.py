@@ -5,7 +5,7 @@ Only the few fields that matter here are looked into; all others are copied.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from faststyle.protobuf import Field, content_field, number_field, read_fields
 
@@ -24,6 +24,8 @@ FLOAT = 1
 
 Dimensions = tuple[str | int, ...]
 """Sizes of a tensor, or names of those that vary."""
+
+NOTHING: Mapping[str, int] = {}
 
 
 def tensors_called(model: bytes, prefixes: tuple[str, ...]) -> list[str]:
@@ -62,12 +64,54 @@ def origin(model: bytes, tensor: str, *, of: str) -> str:
     raise ValueError(f"no {of} leads to it")
 
 
-def cut(model: bytes, *, tensors: Mapping[str, Dimensions]) -> bytes:
+def carried(model: bytes, *, ways: Sequence[str]) -> list[set[str]]:
+    """Find what a computation takes from one stretch of its way to the next.
+
+    Args:
+        model: content of an ONNX file.
+        ways: names of the tensors that the stretches lead to, in their order.
+
+    Returns:
+        For each of them, the tensors that are made on the way to it or before, and lead to others.
+
+    Raises:
+        ValueError: the content is no ONNX file.
+    """
+    nodes = [each for each in _graph(model) if each.number == NODE]
+    takes = [_names(node, NODE_INPUT) for node in nodes]
+    makers = {name: index for index, node in enumerate(nodes) for name in _names(node, NODE_OUTPUT)}
+    stretches: list[set[int]] = []
+    done: set[int] = set()
+    for way in ways:
+        open_ends, stretch = [way], set[int]()
+        while open_ends:
+            index = makers.get(open_ends.pop())
+            if index is not None and index not in done | stretch:
+                stretch.add(index)
+                open_ends += takes[index]
+        stretches.append(stretch)
+        done |= stretch
+    found: list[set[str]] = []
+    later: set[str] = set()
+    for stretch in reversed(stretches):
+        found.append({name for name in later if makers.get(name) in done})
+        done -= stretch
+        later |= {name for index in stretch for name in takes[index]}
+    return found[::-1]
+
+
+def cut(
+    model: bytes,
+    *,
+    tensors: Mapping[str, Dimensions | None],
+    elements: Mapping[str, int] = NOTHING,
+) -> bytes:
     """Make inputs of what nodes put out, and leave out what led to them alone.
 
     Args:
         model: content of an ONNX file.
-        tensors: names of the outputs, float32, and the dimensions of the new inputs.
+        tensors: names of the outputs, and the dimensions of the new inputs, None for any.
+        elements: ONNX's numbers of the types of their elements; float32 where none is given.
 
     Returns:
         The content of an ONNX file.
@@ -76,15 +120,15 @@ def cut(model: bytes, *, tensors: Mapping[str, Dimensions]) -> bytes:
         ValueError: the content is no ONNX file.
     """
     graph = _without_what_leads_to(_graph(model), set(tensors))
-    return _with_graph(model, [*graph, *_values(GRAPH_INPUT, tensors)])
+    return _with_graph(model, [*graph, *_values(GRAPH_INPUT, tensors, elements)])
 
 
-def expose(model: bytes, *, tensors: Mapping[str, Dimensions]) -> bytes:
-    """Make outputs of what nodes put out, besides those there are.
+def only(model: bytes, *, tensors: Collection[str]) -> bytes:
+    """Make outputs of what nodes put out, and leave out all others and what leads to them alone.
 
     Args:
         model: content of an ONNX file.
-        tensors: names, float32, and dimensions.
+        tensors: names of the outputs; runtimes find out by themselves of what type they are.
 
     Returns:
         The content of an ONNX file.
@@ -92,7 +136,13 @@ def expose(model: bytes, *, tensors: Mapping[str, Dimensions]) -> bytes:
     Raises:
         ValueError: the content is no ONNX file.
     """
-    return _with_graph(model, [*_graph(model), *_values(GRAPH_OUTPUT, tensors)])
+    graph = _graph(model)
+    others = {_names(each, VALUE_NAME)[0] for each in graph if each.number == GRAPH_OUTPUT}
+    kept = [each for each in graph if each.number != GRAPH_OUTPUT]
+    for name in tensors:
+        written = content_field(GRAPH_OUTPUT, content_field(VALUE_NAME, name.encode()))
+        kept.append(Field(GRAPH_OUTPUT, written, next(read_fields(written)).value))
+    return _with_graph(model, _without_what_leads_to(kept, others.difference(tensors)))
 
 
 def _graph(model: bytes) -> list[Field]:
@@ -108,9 +158,13 @@ def _with_graph(model: bytes, graph: list[Field]) -> bytes:
     )
 
 
-def _values(number: int, tensors: Mapping[str, Dimensions]) -> Iterator[Field]:
+def _values(
+    number: int, tensors: Mapping[str, Dimensions | None], elements: Mapping[str, int]
+) -> Iterator[Field]:
     for name, dimensions in tensors.items():
-        written = content_field(number, _value_info(name, dimensions))
+        written = content_field(
+            number, _value_info(name, dimensions, element=elements.get(name, FLOAT))
+        )
         yield Field(number, written, memoryview(b""))
 
 
@@ -136,13 +190,16 @@ def _names(node: Field, number: int) -> list[str]:
     return [each.text for each in read_fields(node.content) if each.number == number]
 
 
-def _value_info(name: str, dimensions: Dimensions) -> bytes:
-    """Write a ValueInfoProto of a float32 tensor."""
-    sizes = b"".join(
-        content_field(
-            1, content_field(2, each.encode()) if isinstance(each, str) else number_field(1, each)
+def _value_info(name: str, dimensions: Dimensions | None, *, element: int) -> bytes:
+    """Write a ValueInfoProto of a tensor."""
+    tensor = number_field(1, element)
+    if dimensions is not None:
+        sizes = b"".join(
+            content_field(
+                1,
+                content_field(2, each.encode()) if isinstance(each, str) else number_field(1, each),
+            )
+            for each in dimensions
         )
-        for each in dimensions
-    )
-    tensor = number_field(1, FLOAT) + content_field(2, sizes)
+        tensor += content_field(2, sizes)
     return content_field(VALUE_NAME, name.encode()) + content_field(2, content_field(1, tensor))

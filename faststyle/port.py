@@ -23,7 +23,7 @@ from faststyle.contract import (
 )
 from faststyle.errors import ImageError, ModelError
 from faststyle.ranges import BYTES, PROBE_SIDE, RICH, Range, bits, draw_probe, range_of
-from faststyle.session import ONLY_NEEDED, QUIET, RUNTIME_ERRORS, OpenModel, describe_value
+from faststyle.session import QUIET, RUNTIME_ERRORS, OpenModel, describe_value
 
 SUPPORTED = (
     "supported is one picture in, as float32, float16 or uint8 N×3×H×W or N×H×W×3, and one out, "
@@ -208,30 +208,6 @@ class Port:
         gives = range_of(painted)
         return _Trial(white, gives, bits(gives.levels(painted)))
 
-    def features(
-        self, name: str, pixels: NDArray[np.uint8], *, statistics: Statistics
-    ) -> NDArray[np.float32]:
-        """Compute features of a picture, for files that put them out.
-
-        Args:
-            name: of the features.
-            pixels: uint8 H×W×3, RGB.
-            statistics: what normalizes the layers.
-
-        Returns:
-            float32 C×h×w.
-
-        Raises:
-            ImageError: the picture cannot be computed.
-        """
-        feed = self.taken.feed(pixels, white=self.white, statistics=statistics)
-        try:
-            (result,) = self._session.run([name], feed, ONLY_NEEDED)
-        except RUNTIME_ERRORS as error:
-            raise ImageError(_too_large(pixels)) from error
-        features: NDArray[np.float32] = result[0]
-        return features
-
     def paint(
         self,
         pixels: NDArray[np.uint8],
@@ -301,7 +277,7 @@ class Port:
         except RUNTIME_ERRORS as error:
             height, width = pixels.shape[:2]
             if self._ours:
-                raise ModelError(_too_large(pixels)) from error
+                raise ModelError(too_large(pixels)) from error
             raise ModelError(
                 f"{self._path}: could not repaint a picture of {width}×{height} pixels; "
                 f"try another size; {SUPPORTED}"
@@ -377,7 +353,8 @@ def describe_port(port: Port) -> Mapping[str, str]:
     }
 
 
-def _too_large(pixels: NDArray[np.uint8]) -> str:
+def too_large(pixels: NDArray[np.uint8]) -> str:
+    """Say that there is not enough memory for a picture."""
     height, width = pixels.shape[:2]
     return (
         f"a picture of {width}×{height} pixels could not be computed, probably for want of "

@@ -96,11 +96,6 @@ QUIET = onnxruntime.RunOptions()
 """For ``session.run``: what fails is raised, and not written to stderr too."""
 QUIET.log_severity_level = _FATAL_LEVEL
 
-ONLY_NEEDED = onnxruntime.RunOptions()
-"""For ``session.run``: only what leads to the outputs asked for is computed."""
-ONLY_NEEDED.only_execute_path_to_fetches = True
-ONLY_NEEDED.log_severity_level = _FATAL_LEVEL
-
 
 @dataclass(frozen=True)
 class OpenModel:

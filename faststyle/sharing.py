@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faststyle.contract import MEASURED, STATISTICS
-from faststyle.cutting import Dimensions, cut, expose, origin, tensors_called
-from faststyle.errors import ModelError
-from faststyle.port import INPUT_TYPES, Port, Statistics
-from faststyle.session import ONLY_NEEDED, OpenModel, open_model
+from faststyle.cutting import Dimensions, carried, cut, only, origin, tensors_called
+from faststyle.errors import ImageError, ModelError
+from faststyle.port import INPUT_TYPES, Port, Statistics, too_large
+from faststyle.session import QUIET, RUNTIME_ERRORS, OpenModel, open_model
 from faststyle.tiles import Patch
 
 UNKNOWN = (0.0, 1.0)
@@ -22,7 +23,27 @@ UNKNOWN = (0.0, 1.0)
 MEAN = "ReduceMean"
 """The operator that makes a mean of features."""
 
-Edit = Callable[[bytes], bytes]
+GROWTH = 3
+"""How many times as much may be kept after later layers as after the first."""
+
+ELEMENTS = {
+    **{"float32": 1, "uint8": 2, "int8": 3, "uint16": 4, "int16": 5, "int32": 6, "int64": 7},
+    **{"bool": 9, "float16": 10, "float64": 11, "uint32": 12, "uint64": 13},
+}
+"""ONNX's numbers of types, by numpy's names."""
+
+Tensors = dict[str, NDArray[Any]]
+
+
+class Stretch(NamedTuple):
+    """A part of what a file computes: from one layer that is measured to the next."""
+
+    number: int
+    """Of the statistics."""
+    features: str
+    """Name of what is measured at its end."""
+    carries: set[str]
+    """Names of what it and those before it make for those after it."""
 
 
 class Sharing:
@@ -48,12 +69,14 @@ class Sharing:
         self._threads = threads
         self.port = Port(self._open(_with_statistics), path=path, ours=True)
 
-    def measure(self, patches: Sequence[Patch], *, step: int) -> Statistics:
+    def measure(self, patches: Sequence[Patch], *, step: int, memory: int) -> Statistics:
         """Find the statistics of a picture, layer after layer, by features of parts of it.
 
         Args:
             patches: the parts, of which the inner areas count.
             step: pixels from one position of features that is measured to the next.
+            memory: bytes for what is kept of the parts from layer to layer; where that is too
+                little, each layer is computed from the pixels anew, with the same result.
 
         Returns:
             What normalizes the picture that the inner areas make up.
@@ -61,25 +84,62 @@ class Sharing:
         Raises:
             ImageError: a patch cannot be computed.
         """
-        # Opened for this alone, as what a session has used of memory it keeps.
-        measuring = Port(self._open(_with_features), path=self._path, ours=True)
         finishing = self._open(_without_features)
-        features = _features(self._path.read_bytes())
+        stretches = _stretches(self._path.read_bytes())
         found: dict[str, NDArray[np.float32]] = {
-            f"{name}{number}": np.full((1, 1, 1, 1), value, np.float32)
+            f"{name}{each.number}": np.full((1, 1, 1, 1), value, np.float32)
             for name, value in zip(STATISTICS, UNKNOWN, strict=True)
-            for number in features
+            for each in stretches
         }
-        for number, tensor in features.items():
-            names = [f"{name}{number}" for name in STATISTICS]
-            parts = (
-                patch.inner(measuring.features(tensor, patch.pixels, statistics=found), step=step)
-                for patch in patches
-            )
-            outputs = [f"{MEASURED}{name}" for name in names]
-            feed = _all_inputs(finishing, {tensor: _alike(parts)})
-            found |= zip(names, finishing.session.run(outputs, feed, ONLY_NEEDED), strict=True)
+        keep = True
+        kept: list[Tensors] = [{} for _ in patches]
+        for stretch in stretches:
+            carries = stretch.carries if keep else set()
+            # Opened for this alone, as what a session has used of memory it keeps.
+            model = self._open(partial(_with_stretch, stretch=stretch, kept=kept[0]))
+            inner = []
+            for index, patch in enumerate(patches):
+                wanted = {stretch.features, *carries}
+                made = self._compute(model, wanted, patch, statistics=found, kept=kept[index])
+                inner.append(patch.inner(made[stretch.features][0], step=step))
+                carried_on = {name: made[name] for name in carries}
+                growth = GROWTH if stretch == stretches[0] else 1
+                keep = keep and growth * len(patches) * _bytes(carried_on) <= memory
+                # onnxruntime computes float16 in float32 on CPUs, and rounds what is put out.
+                keep = keep and not any(each.dtype == np.float16 for each in carried_on.values())
+                kept[index] = carried_on if keep else {}
+            if not keep:
+                kept = [{} for _ in patches]
+            names = [f"{name}{stretch.number}" for name in STATISTICS]
+            feed = _all_inputs(finishing, {stretch.features: _alike(inner)})
+            measured = finishing.session.run([MEASURED + each for each in names], feed, QUIET)
+            found |= zip(names, measured, strict=True)
         return found
+
+    def _compute(
+        self,
+        model: OpenModel,
+        names: Set[str],
+        patch: Patch,
+        *,
+        statistics: Statistics,
+        kept: Tensors,
+    ) -> Tensors:
+        """Compute some tensors of a patch, but for those that are kept, by their names.
+
+        Raises:
+            ImageError: there is not enough memory.
+        """
+        port = self.port
+        feed = port.taken.feed(patch.pixels, white=port.white, statistics=statistics)
+        feed |= kept
+        taken = {each.name: feed[each.name] for each in model.session.get_inputs()}
+        outputs = sorted(names - set(kept))
+        try:
+            made = model.session.run(outputs, taken, QUIET)
+        except RUNTIME_ERRORS as error:
+            raise ImageError(too_large(patch.pixels)) from error
+        return kept | dict(zip(outputs, made, strict=True))
 
     def _open(self, edit: Callable[[bytes], bytes]) -> OpenModel:
         def edited(content: bytes) -> bytes:
@@ -105,16 +165,18 @@ def _with_statistics(content: bytes) -> bytes:
     return cut(content, tensors={name: _dimensions(name, 1, 1) for name in names})
 
 
-def _with_features(content: bytes) -> bytes:
-    """Make inputs of what normalizes the layers, and outputs of the features that are measured."""
-    tensors = {name: _dimensions(name) for name in _features(content).values()}
-    return _with_statistics(expose(content, tensors=tensors))
+def _with_stretch(content: bytes, *, stretch: Stretch, kept: Tensors) -> bytes:
+    """Make inputs of what normalizes the layers and of what is kept, and outputs of the stretch."""
+    elements = {name: ELEMENTS[each.dtype.name] for name, each in kept.items()}
+    made = {stretch.features, *stretch.carries} - set(kept)
+    content = _with_statistics(only(content, tensors=made))
+    return cut(content, tensors=dict.fromkeys(kept), elements=elements)
 
 
 def _without_features(content: bytes) -> bytes:
     """Make inputs of the features that are measured, and outputs of what is found of them."""
     measured = tensors_called(content, tuple(f"{MEASURED}{name}" for name in STATISTICS))
-    content = expose(content, tensors={name: _dimensions(name, 1, 1) for name in measured})
+    content = only(content, tensors=measured)
     return cut(content, tensors={name: _dimensions(name) for name in _features(content).values()})
 
 
@@ -123,6 +185,18 @@ def _features(content: bytes) -> dict[int, str]:
     means = f"{MEASURED}{STATISTICS[0]}"
     names = {int(name.removeprefix(means)): name for name in tensors_called(content, (means,))}
     return {number: origin(content, names[number], of=MEAN) for number in sorted(names)}
+
+
+def _stretches(content: bytes) -> list[Stretch]:
+    """Cut what a file computes where features are measured."""
+    features = _features(content)
+    ways = list(features.values())
+    carries = carried(_with_statistics(only(content, tensors=ways)), ways=ways)
+    return [Stretch(*each) for each in zip(features, features.values(), carries, strict=True)]
+
+
+def _bytes(tensors: Tensors) -> int:
+    return sum(each.nbytes for each in tensors.values())
 
 
 def _dimensions(name: str, *sides: int) -> Dimensions:

@@ -183,7 +183,8 @@ class Stylizer:
             else:
                 step = SAMPLE_STEP * multiple
                 parts = list(patches(picture, halo=halo, step=step))
-                shared = self._sharing.measure(parts, step=step)
+                memory = side**2 * self.bytes_per_tile_pixel  # of a tile, which comes later
+                shared = self._sharing.measure(parts, step=step, memory=memory)
                 paint = _whatever_the_place(partial(self._sharing.port.paint, statistics=shared))
             return Brush(paint, halo=halo, feather=0, multiple=multiple)
         beside = mosaic(picture, height=side, width=BESIDE * side, patch=MOSAIC_PATCH)

@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from faststyle.cutting import cut, expose, origin, tensors_called
+from faststyle.cutting import carried, cut, only, origin, tensors_called
 
 
 def _model() -> bytes:
@@ -56,17 +56,34 @@ def test_several_tensors_are_replaced() -> None:
     assert [each.name for each in model.graph.input] == ["x", "copy", "negative"]
 
 
-def test_what_nodes_put_out_becomes_outputs() -> None:
-    content = expose(_model(), tensors={"copy": ("n",), "negative": ("n",)})
+def test_only_what_is_asked_for_is_put_out_and_computed() -> None:
+    content = only(_model(), tensors={"copy"})
     model = onnx.load_from_string(content)
-    onnx.checker.check_model(model, full_check=True)
-    before = onnx.load_from_string(_model())
-    assert model.graph.node == before.graph.node
-    assert model.graph.input == before.graph.input
-    assert [each.name for each in model.graph.output] == ["y", "copy", "negative"]
+    assert [node.op_type for node in model.graph.node] == ["Relu", "Mul"]
+    assert [each.name for each in model.graph.output] == ["copy"]
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    given = session.run(None, {"x": np.array([-1, 3], np.float32)})
-    assert [each.tolist() for each in given] == [[1, 3], [0, 6], [1, -3]]
+    (given,) = session.run(None, {"x": np.array([-1, 3], np.float32)})
+    assert given.tolist() == [0, 6]
+    both = onnx.load_from_string(only(_model(), tensors=["y", "negative"]))
+    assert both.graph.node == onnx.load_from_string(_model()).graph.node
+    assert [each.name for each in both.graph.output] == ["y", "negative"]
+
+
+def test_inputs_may_be_of_any_type_and_dimensions() -> None:
+    content = cut(_model(), tensors={"copy": None}, elements={"copy": TensorProto.FLOAT16})
+    added = onnx.load_from_string(content).graph.input[1].type.tensor_type
+    assert added.elem_type == TensorProto.FLOAT16
+    assert not added.HasField("shape")
+
+
+def test_what_a_stretch_makes_for_those_after_it_is_carried() -> None:
+    assert carried(_model(), ways=["positive", "copy", "y"]) == [{"positive"}, {"copy"}, set()]
+    assert carried(_model(), ways=["negative", "copy", "y"]) == [
+        {"negative"},
+        {"negative", "copy"},
+        set(),
+    ]
+    assert carried(_model(), ways=["x", "y"]) == [set(), set()]
 
 
 def test_what_is_put_out_can_be_put_in() -> None:
@@ -95,7 +112,7 @@ def test_what_an_operator_took_is_found() -> None:
 
 @pytest.mark.parametrize("content", [_model()[:-5], _model() + b"\xff", b"\x0f"])
 def test_what_is_no_model_is_refused(content: bytes) -> None:
-    for edit in (cut, expose):
+    for edit in (cut, only):
         with pytest.raises(ValueError, match=r"ends within|a field of kind"):
             edit(content, tensors={"copy": ()})
 

@@ -14,6 +14,7 @@ from tests.conftest import blotches
 
 STEP = 4 * SAMPLE_STEP
 EVERYTHING = slice(0, None)
+PLENTY = 2**40
 
 
 @pytest.fixture(params=["fp32", "fp16", "int8"])
@@ -28,7 +29,7 @@ def sharing(path: Path) -> Sharing:
 
 def _measure(sharing: Sharing, photos: Sequence[Pixels]) -> Mapping[str, np.ndarray]:
     parts = [Patch(photo, EVERYTHING, EVERYTHING) for photo in photos]
-    return sharing.measure(parts, step=STEP)
+    return sharing.measure(parts, step=STEP, memory=PLENTY)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (37, 61), (250, 200)])
@@ -67,7 +68,8 @@ def test_what_lies_outside_of_the_areas_does_not_count(sharing: Sharing) -> None
     changed = photo.copy()
     changed[-4:] = changed[:, :4] = 0
     first, second = (
-        sharing.measure([Patch(pixels, *area)], step=STEP)["mean_0"] for pixels in (photo, changed)
+        sharing.measure([Patch(pixels, *area)], step=STEP, memory=PLENTY)["mean_0"]
+        for pixels in (photo, changed)
     )
     assert np.allclose(first, second, atol=1e-5)
     assert not np.allclose(first, _measure(sharing, [photo])["mean_0"], atol=1e-3)
@@ -79,3 +81,11 @@ def test_parts_that_do_not_vary_have_finite_statistics(sharing: Sharing, level: 
     alone, together = _measure(sharing, [flat]), _measure(sharing, [flat] * 9)
     for name, values in alone.items():
         assert np.allclose(together[name], values, rtol=0.02, atol=1e-4), name
+
+
+@pytest.mark.parametrize("memory", [0, 2_000_000])
+def test_little_memory_changes_nothing(sharing: Sharing, memory: int) -> None:
+    parts = [Patch(blotches(120, 160, seed=seed), EVERYTHING, EVERYTHING) for seed in range(3)]
+    plenty = sharing.measure(parts, step=STEP, memory=PLENTY)
+    for name, values in sharing.measure(parts, step=STEP, memory=memory).items():
+        assert np.allclose(values, plenty[name], rtol=1e-3, atol=1e-3), name
