@@ -78,14 +78,16 @@ class Meter:
             DivergenceError: the losses have become NaN, infinite or much higher than before.
         """
         self.pending.append(torch.stack(losses))
-        if not (read or step == 1 or step % READ_EVERY == 0):
+        # Step 1, as a run that explodes within its first steps knows no better loss to come.
+        regular = step == 1 or step % READ_EVERY == 0
+        if not (read or regular):
             return None
         means = self.processes.mean(torch.stack(self.pending).mean(0)).tolist()
         self.pending.clear()
         total = means[-1]
         if not math.isfinite(total):
             raise DivergenceError(f"the losses became NaN or infinite by step {step}")
-        if step % READ_EVERY == 0:  # others may average too few steps to tell
+        if regular:  # others may average too few steps to tell
             if total > DIVERGED * self.lowest:
                 raise DivergenceError(
                     f"the loss rose from {self.lowest:.3g} to {total:.3g} by step {step}"

@@ -26,6 +26,14 @@ def test_readings_are_means_since_the_one_before() -> None:
     assert meter.reading == found[-1]
 
 
+def test_losses_that_explode_in_the_first_steps_are_noticed() -> None:
+    meter = Meter(Processes())
+    meter.take(_losses(2.0), step=1, read=False)
+    meter.take(_losses(90.0), step=4, read=True)
+    with pytest.raises(DivergenceError, match="rose from 2 to 90 by step 10"):
+        meter.take(_losses(90.0), step=READ_EVERY, read=False)
+
+
 def test_a_reading_can_be_asked_for() -> None:
     reading = Meter(Processes()).take(_losses(2.0), step=7, read=True)
     assert reading is not None
