@@ -83,7 +83,7 @@ def optimize(
         DeviceError: the device is not available.
     """
     device = choose_device(options.device)
-    with enough_memory("--max-side"):
+    with enough_memory("--max-side or --style-scale"):
         content, style = open_colors(Path(config.content)), open_style(Path(config.style))
         if config.square:
             content, style = _square(content), _square(style)

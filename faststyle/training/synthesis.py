@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TextIO
@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from faststyle.errors import DataError
+from faststyle.errors import CheckpointError, DataError, FaststyleError
 from faststyle.formats import picture_format
 from faststyle.images import save_picture
 from faststyle.training.config import SMALLEST_CROP
@@ -143,8 +143,7 @@ def synthesize(
         with writing(files.state):
             files.state.unlink(missing_ok=True)  # or this could be resumed as an older one
     run = _Run(task, config, device, options, fingerprints, files, resume)
-    with ExitStack() as opened, writing(files.log):
-        log = opened.enter_context(open_log(files.log, columns=COLUMNS, step=run.step))
+    with open_log(files.log, columns=COLUMNS, step=run.step) as log:
         if not run.step:
             run.note(run.optimizer.losses, log=log)
         while not run.finished:
@@ -155,8 +154,7 @@ def synthesize(
                 break
     losses = run.optimizer.losses
     if run.finished:
-        save_picture(run.picture, out, overwrite=True)
-        files.state.unlink(missing_ok=True)
+        run.finish()
     return SynthesisResult(finished=run.finished, step=run.step, losses=losses, seconds=run.seconds)
 
 
@@ -233,6 +231,17 @@ class _Run:
             seconds=self.seconds,
         )
         save_state(state, self.files.state)
+
+    def finish(self) -> None:
+        """Write the picture, in place of the state; if that fails, the state."""
+        try:
+            save_picture(self.picture, self.files.result, overwrite=True)
+        except FaststyleError:
+            with suppress(CheckpointError):  # of an error that is likely the same
+                self.save()
+            raise
+        with writing(self.files.state):
+            self.files.state.unlink(missing_ok=True)
 
     def _at(self, scale: int, *, picture: Tensor) -> ImageOptimizer:
         return ImageOptimizer(

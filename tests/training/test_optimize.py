@@ -107,6 +107,24 @@ def test_a_resumed_picture_is_the_same(
     ]
 
 
+def test_a_picture_that_cannot_be_saved_costs_no_steps(
+    small: OptimizationConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ImageError("out.png: No space left on device")
+
+    out, options = tmp_path / "out.png", replace(OPTIONS, preview_every=100)
+    with monkeypatch.context() as patched:
+        patched.setattr("faststyle.training.synthesis.save_picture", fail)
+        with pytest.raises(ImageError, match="No space left"):
+            optimize(small, out=out, options=options)
+    seen: list[Progress] = []
+    result = optimize(small, out=out, options=options, resume=True, on_progress=seen.append)
+    assert (result.finished, result.step, seen) == (True, 6, [])
+    assert out.exists()
+    assert not files_beside(out).state.exists()
+
+
 def _named(config: OptimizationConfig, setting: str, path: Path) -> OptimizationConfig:
     if setting == "content":
         return replace(config, content=str(path))
