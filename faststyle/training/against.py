@@ -16,7 +16,9 @@ import torch
 from faststyle.errors import DataError, ImageError
 from faststyle.files import whole_file
 from faststyle.training.data import read_style
+from faststyle.training.device import enough_memory
 from faststyle.training.evaluate import (
+    APPETITE,
     EvaluationSettings,
     Pixels,
     Repaint,
@@ -169,7 +171,7 @@ def compare(
     device = features.mean.device
     compared: list[PhotoComparison] = []
     unreadable: list[Path] = []
-    with exact():
+    with exact(), enough_memory(APPETITE):
         loss = PerceptualLoss(
             features,
             read_style(style, size=settings.style_side).to(device),

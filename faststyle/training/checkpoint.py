@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,9 @@ class Checkpoint:
     """Lowest total loss read so far; infinite before the first."""
     seconds: float
     """Time trained so far."""
+    aside: list[str] = field(default_factory=list)
+    """Names of the photos kept aside, by `faststyle.training.data.name_in`; files of 0.4.3 and
+    before have none."""
 
     def build(self) -> TransformerNetwork:
         """Rebuild the network.
@@ -91,6 +94,7 @@ _TYPES = {
     "validations": list,
     "lowest": float,
     "seconds": float,
+    "aside": list,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -16,9 +16,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import InterpolationMode, v2
 
+from faststyle.colors import split_alpha
 from faststyle.errors import DataError, ImageError
 from faststyle.files import find_pictures
-from faststyle.images import open_colors
+from faststyle.images import open_colors, open_picture
 
 ATTEMPTS = 50
 """Photos tried for one place of a batch before the folder is called unusable."""
@@ -42,7 +43,8 @@ LEAST_CONTRAST = 8
 """Levels of 255 between the darkest and the brightest pixel of a style picture."""
 
 LONGEST = 4
-"""Longer side of a photo that is shown, in shorter ones; a long strip would fill the memory."""
+"""Longer side of a picture that is scaled by its shorter one, in shorter ones; a long strip would
+fill the memory."""
 
 CROP_SCALE = (0.25, 1.0)
 """Smallest and largest share of a photo's area in a crop."""
@@ -104,12 +106,16 @@ class Photos(NamedTuple):
     """Kept aside, to measure on."""
 
 
-def find_photos(folder: Path, *, without: Path | None = None) -> Photos:
+def find_photos(
+    folder: Path, *, without: Path | None = None, aside: Collection[str] = ()
+) -> Photos:
     """List the photos of a folder and its sub-folders, and keep a few aside.
 
     Args:
         folder: where to look.
         without: a folder to leave out, such as the one that previews are written to.
+        aside: names of photos that were kept aside before. Those that are still there are kept
+            aside again, and only if none is, others.
 
     Raises:
         DataError: the folder does not exist or holds too few pictures.
@@ -128,8 +134,20 @@ def find_photos(folder: Path, *, without: Path | None = None) -> Photos:
             "learns best from a thousand: add some, or fetch them with data/prepare.py"
         )
     every = max(KEPT_ASIDE, math.ceil(len(paths) / MOST_KEPT_ASIDE))
-    validation = paths[::every]
-    return Photos([path for index, path in enumerate(paths) if index % every], validation)
+    known = set(aside)
+    validation = [path for path in paths if name_in(folder, path) in known] or paths[::every]
+    kept = set(validation)
+    training = [path for path in paths if path not in kept]
+    if not training:
+        raise DataError(
+            f"{folder}: holds no photos but those kept aside to measure on; put the others back"
+        )
+    return Photos(training, validation)
+
+
+def name_in(folder: Path, photo: Path) -> str:
+    """Name a photo by where it lies in the content folder, wherever that lies."""
+    return photo.relative_to(folder).as_posix()
 
 
 def load_batches(
@@ -207,13 +225,18 @@ def read_style(path: Path, *, size: int) -> Tensor:
 
 
 def open_style(path: Path) -> Image.Image:
-    """Read the style picture at its own size, as sRGB.
+    """Read the style picture at its own size, as sRGB; of a long one, its `middle`.
 
     Raises:
         ImageError: the file cannot be read.
-        DataError: it is too small, or of one colour.
+        DataError: it is too small, wholly transparent, or of one colour.
     """
-    picture = open_colors(path)
+    picture, alpha = split_alpha(open_picture(path))
+    if alpha is not None and alpha.getbbox() is None:
+        raise DataError(
+            f"{path}: wholly transparent, so there is no style to learn; pass a picture that shows"
+        )
+    picture = middle(picture)
     if min(picture.size) < SMALLEST_STYLE:
         width, height = picture.size
         raise DataError(
@@ -247,23 +270,27 @@ def read_photo(path: Path, *, height: int) -> Tensor:
     """Read a photo scaled to a height in pixels.
 
     Returns:
-        float 1×3×H×W in [0, 1]; of a photo longer or higher than `LONGEST` allows, its middle.
+        float 1×3×H×W in [0, 1]; of a long photo, its `middle`.
 
     Raises:
         ImageError: the file cannot be read.
     """
-    photo = open_colors(path)
-    across, down = (min(side, LONGEST * other) for side, other in (photo.size, photo.size[::-1]))
-    left, top = (photo.width - across) // 2, (photo.height - down) // 2
-    width = max(1, round(across * height / down))
-    pixels: Tensor = v2.functional.pil_to_tensor(
-        photo.resize(
-            (width, height),
-            Image.Resampling.LANCZOS,
-            box=(left, top, left + across, top + down),
-        )
-    )
+    photo = middle(open_colors(path))
+    width = max(1, round(photo.width * height / photo.height))
+    scaled = photo.resize((width, height), Image.Resampling.LANCZOS)
+    pixels: Tensor = v2.functional.pil_to_tensor(scaled)
     return pixels[None] / 255
+
+
+def middle(picture: Image.Image) -> Image.Image:
+    """Return the middle of a picture longer or higher than `LONGEST` allows, or the picture."""
+    width, height = (
+        min(side, LONGEST * other) for side, other in (picture.size, picture.size[::-1])
+    )
+    if picture.size == (width, height):
+        return picture
+    left, top = (picture.width - width) // 2, (picture.height - height) // 2
+    return picture.crop((left, top, left + width, top + height))
 
 
 @lru_cache(maxsize=2)

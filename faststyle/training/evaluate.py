@@ -18,7 +18,8 @@ from torch import Tensor
 
 from faststyle.errors import DataError, ImageError, OptionError
 from faststyle.images import open_colors
-from faststyle.training.data import read_style
+from faststyle.training.data import middle, read_style
+from faststyle.training.device import enough_memory
 from faststyle.training.logs import whole_table
 from faststyle.training.losses import TotalVariationLoss, gram_matrix, relative_error
 from faststyle.training.sheets import contact_sheet
@@ -29,6 +30,9 @@ BASELINE = "unchanged photo"
 
 MEAN = "mean"
 """What stands for the photo in a row of means."""
+
+APPETITE = "--size or --stroke-size"
+"""What judging takes less memory with, if lowered."""
 
 SHEET_ROWS = 6
 SHEET_SIDE = 384
@@ -120,6 +124,7 @@ def evaluate(
         OptionError: a model has the name of the unchanged photos.
         ImageError: the style cannot be read, or a model cannot repaint a photo.
         DataError: no photo can be read, or the style picture is of no use.
+        TrainingError: the memory does not suffice.
     """
     if BASELINE in models:
         raise OptionError(f"{BASELINE!r} is not free as the name of a model; rename the file")
@@ -127,7 +132,7 @@ def evaluate(
     rows: list[Row] = []
     unreadable: list[Path] = []
     pictures: list[Pixels] = []
-    with torch.no_grad(), exact():
+    with torch.no_grad(), exact(), enough_memory(APPETITE):
         judge = _Judge(features, style=style, settings=settings)
         for path in photos:
             try:
@@ -217,10 +222,12 @@ def _unchanged(photo: Pixels) -> Pixels:
 def read_pixels(path: Path, *, side: int) -> Pixels:
     """Read a photo with its shorter side scaled to so many pixels, uint8 H×W×3.
 
+    Of a long one, its `faststyle.training.data.middle` is taken.
+
     Raises:
         ImageError: the file cannot be read.
     """
-    photo = open_colors(path)
+    photo = middle(open_colors(path))
     scaled = ImageOps.scale(photo, side / min(photo.size), Image.Resampling.LANCZOS)
     return np.asarray(scaled, np.uint8)
 

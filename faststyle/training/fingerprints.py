@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from faststyle.errors import CheckpointError, ImageError, WeightsError
 from faststyle.training.config import TrainingConfig
+from faststyle.training.data import name_in
 from faststyle.training.vgg import LITE, LITE_WEIGHTS
 
 
@@ -19,7 +19,7 @@ def fingerprints(config: TrainingConfig, *, photos: list[Path]) -> dict[str, str
         ImageError: the style picture cannot be read.
         WeightsError: the file of VGG weights cannot be read.
     """
-    names = "\n".join(os.fspath(path.relative_to(config.content)) for path in photos)
+    names = "\n".join(name_in(Path(config.content), photo) for photo in photos)
     prints = {"content": hashlib.sha256(names.encode(errors="surrogateescape")).hexdigest()}
     try:
         prints["style"] = file_digest(config.style)
@@ -63,7 +63,7 @@ def compare_fingerprints(
         old: fingerprints in the checkpoint.
         new: fingerprints now.
         config: the configuration now.
-        on_notice: told when the photos changed, which changes only their order.
+        on_notice: told when the photos changed, which changes what is learnt from now on.
 
     Raises:
         CheckpointError: the style picture or the VGG weights are others.

@@ -55,6 +55,7 @@ class RunRecord:
         out: Path,
         fingerprints: dict[str, str],
         photos: Sequence[Tensor],
+        aside: list[str],
         validations: list[float],
         seconds: float,
         board: Board | None,
@@ -63,9 +64,10 @@ class RunRecord:
 
         Args:
             trainer: what is trained.
-            out: the run's folder, made when the record is opened.
+            out: the run's folder, made when the record is opened, if it is missing.
             fingerprints: what the run learns from, for its checkpoints.
             photos: what previews show, float 1×3×H×W in [0, 1] of one height.
+            aside: names of the photos kept aside, for its checkpoints, too.
             validations: total losses on the photos kept aside, extended by `validated`.
             seconds: time trained before.
             board: where TensorBoard looks, if it is used.
@@ -74,6 +76,7 @@ class RunRecord:
         self.out = out
         self.fingerprints = fingerprints
         self.photos = photos
+        self.aside = aside
         self.validations = validations
         self.started = time.monotonic() - seconds
         self.board = board
@@ -82,14 +85,11 @@ class RunRecord:
         self.validation_log: TextIO
 
     def __enter__(self) -> RunRecord:
-        with writing(self.out / LOG):
-            self.out.mkdir(parents=True, exist_ok=True)
-            self.rewind()
+        self.rewind()
         return self
 
     def __exit__(self, *_: object) -> None:
-        with writing(self.out / LOG):
-            self.files.close()
+        self.files.close()
         if self.board is not None:
             self.board.close()
 
@@ -99,16 +99,13 @@ class RunRecord:
         Raises:
             TrainingError: they cannot be written.
         """
-        with writing(self.out / LOG):
-            self.files.close()
-            step = self.trainer.step
-            columns = ("step", *LOSSES, "learning_rate", "seconds")
-            self.log = open_log(self.out / LOG, columns=columns, step=step)
-            self.files.callback(self.log.close)
-            self.validation_log = open_log(
-                self.out / VALIDATION, columns=("step", *LOSSES), step=step
-            )
-            self.files.callback(self.validation_log.close)
+        self.files.close()
+        self.log = self._open(LOG, columns=("step", *LOSSES, "learning_rate", "seconds"))
+        self.validation_log = self._open(VALIDATION, columns=("step", *LOSSES))
+
+    def _open(self, name: str, *, columns: Sequence[str]) -> TextIO:
+        log = open_log(self.out / name, columns=columns, step=self.trainer.step)
+        return self.files.enter_context(log)
 
     @property
     def seconds(self) -> float:
@@ -122,8 +119,7 @@ class RunRecord:
             TrainingError: it cannot be written.
         """
         rate = learning_rate(self.trainer.plan, step=reading.step - 1)
-        with writing(self.out / LOG):
-            write_row(self.log, reading.step, [*reading[1:], rate, self.seconds])
+        write_row(self.log, reading.step, [*reading[1:], rate, self.seconds])
         if self.board is not None:
             self.board.losses("training", step=reading.step, values=reading[1:])
 
@@ -135,8 +131,7 @@ class RunRecord:
         """
         values = [float(term) for term in losses]
         self.validations.append(values[-1])
-        with writing(self.out / VALIDATION):
-            write_row(self.validation_log, self.trainer.step, values)
+        write_row(self.validation_log, self.trainer.step, values)
         if self.board is not None:
             self.board.losses("validation", step=self.trainer.step, values=values)
 
@@ -154,6 +149,7 @@ class RunRecord:
             validations=self.validations,
             lowest=lowest,
             seconds=self.seconds,
+            aside=self.aside,
         )
         save_checkpoint(checkpoint, self.out / CHECKPOINT)
 
@@ -180,12 +176,12 @@ class RunRecord:
         Raises:
             TrainingError: a picture cannot be written.
         """
+        sheet = _preview_sheet(self.out / PREVIEWS, until=self.trainer.step)
         path = self.out / PREVIEW_SHEET
-        with writing(path):
-            sheet = _preview_sheet(self.out / PREVIEWS, until=self.trainer.step)
-            if sheet is not None:
-                with whole_file(path) as temporary:
-                    sheet.save(temporary, "PNG")
+        if sheet is not None:
+            with writing(path), whole_file(path) as temporary:
+                sheet.save(temporary, "PNG")
+        with writing(self.out / CURVES):
             draw_curves(self.out / LOG, self.out / VALIDATION, self.out / CURVES)
 
 

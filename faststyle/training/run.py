@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from faststyle.errors import DataError, DivergenceError, ImageError, TrainingError
+from faststyle.errors import DataError, DivergenceError, ImageError
 from faststyle.training.calibration import calibrate
 from faststyle.training.checkpoint import Checkpoint, load_checkpoint, naming
 from faststyle.training.config import Plan, RunOptions, TrainingConfig
@@ -22,6 +22,7 @@ from faststyle.training.data import (
     Photos,
     find_photos,
     load_batches,
+    name_in,
     read_photo,
     read_squares,
 )
@@ -31,6 +32,7 @@ from faststyle.training.fingerprints import compare_fingerprints, fingerprints
 from faststyle.training.losses import PerceptualLoss
 from faststyle.training.meter import Meter, Progress
 from faststyle.training.network import finite
+from faststyle.training.outputs import require_writable
 from faststyle.training.pace import TRIAL_STEPS, Pace, measure_pace
 from faststyle.training.plan import make_plan
 from faststyle.training.processes import Processes, join_processes
@@ -107,11 +109,15 @@ def train(
         join_processes(device) as processes,
         enough_memory(APPETITE),
     ):
+        if processes.first:
+            require_writable(out / CHECKPOINT)
         notice = on_notice if processes.first else lambda _: None
-        photos = _find(config, options, out=out, without=without or out)
+        aside = resume.aside if resume is not None else []
+        photos = _find(config, options, without=without or out, aside=aside)
         prints = fingerprints(config, photos=[*photos.files.training, *photos.files.validation])
         if resume is not None:
             compare_fingerprints(resume.fingerprints, prints, config=config, on_notice=notice)
+            resume = _measured_on(photos, resume, on_notice=notice)
         else:
             config = replace(config, start_from=decide_start(config))
         setting = _Setting(config, options, device, processes, photos)
@@ -128,7 +134,8 @@ def train(
             lowest = resume.lowest if resume is not None else math.inf
             meter = Meter(processes, lowest=lowest)
             run = _Run(trainer, record, meter, setting, on_progress, notice, should_stop)
-            if resume is None or run.finished:  # with what is said of the style anew
+            # With what is said of the style anew, and the photos that are kept aside from now on.
+            if resume is None or run.finished or resume.aside != aside:
                 run.save()
             while not run.advance():
                 pass
@@ -159,17 +166,21 @@ class _Photos(NamedTuple):
     """uint8 N×3×S×S."""
     previews: list[Tensor]
     """float 1×3×H×W in [0, 1]."""
+    aside: list[str]
+    """Names of those kept aside."""
 
 
-def _find(config: TrainingConfig, options: RunOptions, *, out: Path, without: Path) -> _Photos:
+def _find(
+    config: TrainingConfig, options: RunOptions, *, without: Path, aside: list[str]
+) -> _Photos:
     """Find the photos, and read those that are looked at again and again.
 
     Raises:
         DataError: there are too few, or none of those kept aside can be read.
         ImageError: one of the user's own previews cannot be read.
-        TrainingError: the run's folder cannot be made.
     """
-    files = find_photos(Path(config.content), without=without)
+    folder = Path(config.content)
+    files = find_photos(folder, without=without, aside=aside)
     validation = read_squares(files.validation, size=config.crop_size)
     if not len(validation):
         raise DataError(
@@ -179,11 +190,22 @@ def _find(config: TrainingConfig, options: RunOptions, *, out: Path, without: Pa
     for path in files.validation[:PREVIEW_PHOTOS] if not previews else []:
         with suppress(ImageError):
             previews.append(read_photo(path, height=PREVIEW_HEIGHT))
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(f"{out}: cannot be made ({error.strerror}); choose another") from error
-    return _Photos(files, validation, previews)
+    names = [name_in(folder, photo) for photo in files.validation]
+    return _Photos(files, validation, previews, names)
+
+
+def _measured_on(
+    photos: _Photos, checkpoint: Checkpoint, *, on_notice: Callable[[str], None]
+) -> Checkpoint:
+    """Forget what was measured on other photos, which is nothing to compare with."""
+    if checkpoint.aside == photos.aside:
+        return checkpoint
+    if checkpoint.aside and not set(checkpoint.aside) & set(photos.aside):
+        on_notice(
+            "none of the photos kept aside to measure on is left; others take their place, which "
+            "the run may have learnt from"
+        )
+    return replace(checkpoint, aside=photos.aside, validations=[])
 
 
 @dataclass(frozen=True)
@@ -289,6 +311,7 @@ def _record(
         out=out,
         fingerprints=prints,
         photos=setting.photos.previews,
+        aside=setting.photos.aside,
         validations=list(resume.validations) if resume is not None else [],
         seconds=resume.seconds if resume is not None else 0.0,
         board=Board(out / TENSORBOARD, step=trainer.step) if setting.options.tensorboard else None,

@@ -11,7 +11,7 @@ from faststyle.errors import CheckpointError, OptionError
 from faststyle.training.checkpoint import Checkpoint
 from faststyle.training.config import Plan, TrainingConfig, style_side
 from faststyle.training.data import read_style
-from faststyle.training.device import choose_layout
+from faststyle.training.device import choose_layout, enough_memory
 from faststyle.training.losses import Losses, PerceptualLoss
 from faststyle.training.optimizer import Optimizer
 from faststyle.training.processes import Processes
@@ -143,6 +143,7 @@ class Trainer:
         validations: list[float],
         lowest: float,
         seconds: float,
+        aside: list[str],
     ) -> Checkpoint:
         """Take the state of the run."""
         return Checkpoint(
@@ -155,6 +156,7 @@ class Trainer:
             validations=validations,
             lowest=lowest,
             seconds=seconds,
+            aside=aside,
         )
 
 
@@ -168,14 +170,16 @@ def build_objective(config: TrainingConfig) -> PerceptualLoss:
         ImageError: the style picture cannot be read.
         DataError: it is too small, or of one colour.
         WeightsError: the weights cannot be had or do not fit.
+        TrainingError: the style picture takes more memory than there is.
     """
-    style = read_style(Path(config.style), size=style_side(config.stroke_size))
     features = load_vgg(
         loss_network=config.loss_network,
         layers={*config.content_layers, *config.style_layers},
         weights=Path(config.vgg_weights) if config.vgg_weights is not None else None,
     )
-    return configured_loss(config, features=features, style=style)
+    with enough_memory(f"--stroke-size, or crop the style picture {config.style}"):
+        style = read_style(Path(config.style), size=style_side(config.stroke_size))
+        return configured_loss(config, features=features, style=style)
 
 
 def configured_loss(

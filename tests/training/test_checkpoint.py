@@ -34,6 +34,7 @@ def checkpoint() -> Checkpoint:
         validations=[2.0],
         lowest=1.0,
         seconds=1.5,
+        aside=["a.jpg"],
     )
 
 
@@ -72,6 +73,17 @@ def test_a_checkpoint_of_another_version_is_named(checkpoint: Checkpoint, tmp_pa
     message = f"^{path}: of another version of faststyle; take the model.onnx beside it"
     with pytest.raises(CheckpointError, match=message):
         load_checkpoint(path)
+
+
+def test_a_checkpoint_from_before_photos_were_named_is_read(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(checkpoint, path)
+    content = torch.load(path)
+    del content["aside"]
+    torch.save(content, path)
+    assert load_checkpoint(path).aside == []
 
 
 def test_weights_of_another_width_are_refused(checkpoint: Checkpoint) -> None:

@@ -16,6 +16,7 @@ from faststyle.training.data import (
     PhotoCrops,
     find_photos,
     load_batches,
+    name_in,
     read_photo,
     read_squares,
     read_style,
@@ -140,6 +141,27 @@ def test_some_photos_are_kept_aside(
     assert sorted([*photos.training, *photos.validation]) == sorted(paths)
 
 
+def test_photos_that_were_kept_aside_are_kept_aside_again(paint: Paint, tmp_path: Path) -> None:
+    for number in range(30):
+        paint(f"{number % 2}/{number:02}.jpg")
+    first = find_photos(tmp_path)
+    names = [name_in(tmp_path, path) for path in first.validation]
+    assert names == ["0/00.jpg", "0/20.jpg", "1/11.jpg"]
+    assert find_photos(tmp_path, aside=names) == first
+    (tmp_path / names[1]).unlink()
+    paint("0/-1.jpg")
+    later = find_photos(tmp_path, aside=names)
+    assert later.validation == [first.validation[0], first.validation[2]]
+    assert set(later.training) == {*first.training, tmp_path / "0/-1.jpg"}
+    assert find_photos(tmp_path, aside=["gone.jpg"]) == find_photos(tmp_path)
+
+
+def test_photos_kept_aside_alone_are_too_few(paint: Paint, tmp_path: Path) -> None:
+    names = [paint(f"{seed}.png").name for seed in range(9)]
+    with pytest.raises(DataError, match="no photos but those kept aside"):
+        find_photos(tmp_path, aside=names)
+
+
 def test_read_style_scales_the_shorter_side(paint: Paint) -> None:
     style = read_style(paint("style.png", height=70, width=140), size=64)
     assert style.shape == (1, 3, 64, 128)
@@ -165,6 +187,22 @@ def test_read_photo_keeps_the_shape_of_the_photo(paint: Paint) -> None:
     photo = read_photo(paint("photo.png", height=40, width=60), height=20)
     assert photo.shape == (1, 3, 20, 30)
     assert 0 <= photo.min() < photo.max() <= 1
+
+
+def test_the_middle_of_a_panorama_is_the_style(paint: Paint) -> None:
+    style = read_style(paint("panorama.png", height=64, width=2000), size=80)
+    assert style.shape == (1, 3, 80, 4 * 80)
+
+
+def test_a_wholly_transparent_style_is_refused(tmp_path: Path) -> None:
+    hidden = np.random.default_rng(0).integers(0, 256, (64, 64, 4), np.uint8)
+    hidden[..., 3] = 0
+    Image.fromarray(hidden).save(tmp_path / "nothing.png")
+    with pytest.raises(DataError, match=r"nothing\.png: wholly transparent[^\n]*$"):
+        read_style(tmp_path / "nothing.png", size=64)
+    hidden[:8, :8, 3] = 255
+    Image.fromarray(hidden).save(tmp_path / "corner.png")
+    assert read_style(tmp_path / "corner.png", size=64).std() > 0.1
 
 
 def test_read_photo_takes_the_middle_of_a_strip(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from faststyle.training.evaluate import (
     Pixels,
     draw_sheet,
     evaluate,
+    read_pixels,
     write_csv,
 )
 from faststyle.training.losses import PerceptualLoss
@@ -242,6 +243,18 @@ def test_a_photo_whose_name_is_no_text_is_judged_like_any(
     write_csv(evaluation, tmp_path / "losses.csv")
     assert b"caf\xe9.png," in (tmp_path / "losses.csv").read_bytes()
     assert draw_sheet(evaluation, style=style).height > 64
+
+
+def test_the_middle_of_a_strip_is_judged(paint: Paint) -> None:
+    assert read_pixels(paint("strip.png", height=10, width=3000), side=64).shape == (64, 256, 3)
+
+
+def test_too_little_memory_is_one_line(
+    features: VggFeatures, style: Path, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "as_tensor", lambda *_, **__: torch.empty(10**16))
+    with pytest.raises(TrainingError, match="not enough memory; lower --size or --stroke-size"):
+        evaluate({}, style=style, photos=photos, features=features, settings=SETTINGS)
 
 
 def test_large_pictures_are_scaled_down_for_the_sheet(evaluation: Evaluation, paint: Paint) -> None:

@@ -17,6 +17,7 @@ from faststyle.errors import CheckpointError, DataError, DivergenceError, ImageE
 from faststyle.training.calibration import GROWTH
 from faststyle.training.checkpoint import load_checkpoint
 from faststyle.training.config import RunOptions, TrainingConfig
+from faststyle.training.data import PhotoCrops
 from faststyle.training.meter import Progress
 from faststyle.training.pace import Pace
 from faststyle.training.plan import BATCH_SIZES
@@ -291,6 +292,11 @@ def test_too_little_memory_is_one_line(
     )
     with pytest.raises(TrainingError, match="not enough memory; lower --batch-size"):
         _train(config, tmp_path)
+    monkeypatch.setattr(
+        "faststyle.training.trainer.read_style", lambda *_, **__: torch.empty(10**16)
+    )
+    with pytest.raises(TrainingError, match=r"--stroke-size, or crop the style .*stripes\.png$"):
+        _train(config, tmp_path)
 
 
 def test_previews_among_the_photos_are_not_trained_on(config: TrainingConfig) -> None:
@@ -302,10 +308,22 @@ def test_previews_among_the_photos_are_not_trained_on(config: TrainingConfig) ->
     assert not any("changed" in notice for notice in notices)
 
 
-def test_a_folder_that_cannot_be_made_is_named(config: TrainingConfig, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_named_before_time_is_spent(
+    config: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("faststyle.training.run.find_photos")
     (tmp_path / "file").touch()
-    with pytest.raises(TrainingError, match=r"file/run: cannot be made \(Not a directory\)"):
+    with pytest.raises(TrainingError, match=r"run/checkpoint\.pt: cannot be written \(Not a dir"):
         _train(config, tmp_path / "file" / "run")
+
+
+@pytest.mark.parametrize("name", ["log.csv", "validation.csv", "losses.png", "previews.png"])
+def test_a_file_that_cannot_be_written_is_named(
+    config: TrainingConfig, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name / "full").mkdir(parents=True)
+    with pytest.raises(TrainingError, match=rf"{name}: cannot be written"):
+        _train(dataclasses.replace(config, steps=1), tmp_path)
 
 
 def test_a_full_disk_is_named_and_leaves_no_half_file(
@@ -368,3 +386,41 @@ def test_changed_photos_are_noticed(config: TrainingConfig, tmp_path: Path) -> N
         on_notice=notices.append,
     )
     assert any("the photos changed" in notice for notice in notices)
+    assert any("none of the photos kept aside" in notice for notice in notices)
+
+
+def test_a_resumed_run_measures_on_the_photos_that_it_kept_aside(
+    config: TrainingConfig, tmp_path: Path, paint: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    _train(config, out, stop_after=4)
+    before = load_checkpoint(out / "checkpoint.pt")
+    assert before.aside == ["0.jpg"]
+    paint("photos/0.5.jpg").rename(Path(config.content) / "00 caf\udce9.jpg")  # is the first now
+    seen: list[Path] = []
+
+    def spy(paths: list[Path], **how: int) -> PhotoCrops:
+        seen.extend(paths)
+        return PhotoCrops(paths, **how)
+
+    monkeypatch.setattr("faststyle.training.run.PhotoCrops", spy)
+    assert _train(config, out, resume=True)[0].finished
+    assert {path.name for path in seen} == {
+        "00 caf\udce9.jpg",
+        *(f"{number}.jpg" for number in range(1, 8)),
+    }
+    after = load_checkpoint(out / "checkpoint.pt")
+    assert after.aside == ["0.jpg"]
+    assert after.validations[: len(before.validations)] == before.validations
+
+
+def test_losses_on_other_photos_do_not_make_a_run_flat(
+    config: TrainingConfig, tmp_path: Path
+) -> None:
+    _train(config, tmp_path / "run", stop_after=4)
+    assert len(load_checkpoint(tmp_path / "run/checkpoint.pt").validations) == 1
+    kept = Path(config.content) / "0.jpg"
+    kept.rename(kept.with_name("caf\udce9.jpg"))
+    _train(config, tmp_path / "run", resume=True, stop_after=1)
+    checkpoint = load_checkpoint(tmp_path / "run/checkpoint.pt")
+    assert (checkpoint.aside, checkpoint.validations) == (["1.jpg"], [])
