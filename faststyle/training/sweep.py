@@ -188,7 +188,8 @@ def _cell_steps(
         seconds: what it took to make it, if it was made just now.
     """
     if config.steps is not None:
-        return max(1, round(start.plan.steps * (1 - START_SHARE) / START_SHARE / len(grid)))
+        # Not of the start's plan, which is shorter where that run became flat.
+        return max(1, round(config.steps * (1 - START_SHARE) / len(grid)))
     begun = out / _name(grid[0]) / CHECKPOINT
     steps = load_checkpoint(begun).config.steps if begun.exists() else None
     if steps is not None:  # of a sweep that was stopped

@@ -158,6 +158,24 @@ def test_a_sweep_among_the_photos_does_not_learn_from_its_own_pictures(
     assert len(set(prints)) == 1
 
 
+def test_a_start_that_became_flat_takes_no_steps_from_the_cells(
+    grid_config: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flat(config: TrainingConfig, *, out: Path, **options: Any) -> RunResult:
+        """Train the start for 4 steps, and say that it ended after 1."""
+        result = train(config, out=out, **options)
+        if out.name == "start":
+            made = load_checkpoint(result.checkpoint)
+            made = dataclasses.replace(made, plan=dataclasses.replace(made.plan, steps=1), step=1)
+            save_checkpoint(made, result.checkpoint)
+        return result
+
+    monkeypatch.setattr("faststyle.training.sweep.train", flat)
+    cells = _sweep(grid_config, tmp_path)[0] or []
+    plans = [load_checkpoint(cell.folder / "checkpoint.pt").plan for cell in cells]
+    assert [plan.steps for plan in plans] == [2] * 4
+
+
 def test_cells_share_the_minutes_that_are_left(
     grid_config: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
