@@ -150,6 +150,7 @@ def run(options: argparse.Namespace) -> int:
         loss_network=options.loss_network,
         layers={*options.content_layers, *options.style_layers},
         weights=options.vgg_weights,
+        on_notice=lambda text: print(text, file=sys.stderr),
     ).to(choose_device(options.device))
     settings = EvaluationSettings(
         content_layers=options.content_layers,

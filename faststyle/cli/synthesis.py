@@ -31,7 +31,11 @@ if TYPE_CHECKING:
         """Makes a picture."""
 
         def __call__(
-            self, *, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]
+            self,
+            *,
+            on_progress: Callable[[Progress], None],
+            on_notice: Callable[[str], None],
+            should_stop: Callable[[], bool],
         ) -> SynthesisResult:
             """Report and ask after every step."""
             ...
@@ -48,7 +52,8 @@ LOSS_OPTIONS: tuple[Option, ...] = (
         "convention",
         str,
         "NAME",
-        f"how losses are scaled, with its published weights: {', '.join(CONVENTIONS)}",
+        "how losses are scaled, with its published weights, which for all but "
+        f"{SynthesisConfig.convention} are meant for vgg16 or vgg19: {', '.join(CONVENTIONS)}",
     ),
     ("style_layers", words, "NAMES", "layers of the style loss"),
     ("style_layer_weights", numbers, "NUMBERS", "a weight for each style layer"),
@@ -148,7 +153,7 @@ def make(out: Path, work: Work) -> int:
     """Make a picture, and return 128 plus the signal if one stopped that."""
     with stop_signals() as received, ProgressBar() as bar:
         bar.begin(out.name)
-        result = work(on_progress=bar.show, should_stop=lambda: bool(received))
+        result = work(on_progress=bar.show, on_notice=bar.say, should_stop=lambda: bool(received))
     if not result.finished:
         print(
             f"{out}: stopped after step {result.step}; the same command with --resume goes on",

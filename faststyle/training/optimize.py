@@ -26,6 +26,7 @@ from faststyle.training.synthesis import (
     coarse_to_fine,
     noise,
     saved_state,
+    say_whose_weights,
     scaled,
     size_of,
     style_size,
@@ -65,6 +66,7 @@ def optimize(
     options: SynthesisOptions,
     resume: bool = False,
     on_progress: Callable[[Progress], None] = lambda _: None,
+    on_notice: Callable[[str], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> SynthesisResult:
     """Repaint one photo in a style by optimizing its pixels.
@@ -75,6 +77,7 @@ def optimize(
         options: how to carry it out.
         resume: go on from the state beside ``out``.
         on_progress: called after every step.
+        on_notice: called with a line of text that a person should read.
         should_stop: asked after every step; if it says yes, the state is saved and the loop ends.
 
     Raises:
@@ -89,11 +92,13 @@ def optimize(
             content, style = _square(content), _square(style)
         prints = fingerprints(config)
         state = saved_state(out, config, prints=prints) if resume else None
+        say_whose_weights(config, on_notice=on_notice)
         features = load_vgg(
             loss_network=config.loss_network,
             layers={*config.chosen_content_layers, *config.chosen_style_layers},
             weights=config.weights_file,
             pooling=cast(Pooling, config.pooling),
+            on_notice=on_notice,
         ).to(device)
 
         def objective(size: Size) -> Objective:

@@ -121,7 +121,7 @@ def train(
         else:
             config = replace(config, start_from=decide_start(config))
         setting = _Setting(config, options, device, processes, photos)
-        objective = build_objective(config)
+        objective = build_objective(config, on_notice=notice)
         plan = (
             resume.plan
             if resume is not None

@@ -19,12 +19,14 @@ from faststyle.errors import CheckpointError, DataError, FaststyleError
 from faststyle.formats import picture_format
 from faststyle.images import save_picture
 from faststyle.training.config import SMALLEST_CROP
+from faststyle.training.conventions import RELATIVE
 from faststyle.training.image_optimizer import ImageOptimizer, Objective
 from faststyle.training.logs import open_log, write_row, writing
 from faststyle.training.losses import Losses
 from faststyle.training.meter import Progress, Reading
 from faststyle.training.synthesis_config import SynthesisConfig, SynthesisOptions
 from faststyle.training.synthesis_state import SynthesisState, load_state, require_same, save_state
+from faststyle.training.vgg import BLOCKS, LITE
 
 COLUMNS = ("step", *Losses._fields, "seconds", "width", "height")
 
@@ -289,6 +291,16 @@ def style_size(style: Image.Image, *, longer_side: float) -> Size:
     """
     least = SMALLEST_CROP * max(style.size) / min(style.size)
     return size_of(style, longer_side=max(longer_side, least))
+
+
+def say_whose_weights(config: SynthesisConfig, *, on_notice: Callable[[str], None]) -> None:
+    """Say so where published weights meet another loss network than those they were found for."""
+    if config.loss_network == LITE and config.published is not RELATIVE:
+        published = " and ".join(name for name in BLOCKS if name != LITE)
+        on_notice(
+            f"--convention {config.convention}: its weights were published for {published}, and "
+            f"mean something else with {LITE}; name one of those with --loss-network"
+        )
 
 
 def saved_state(out: Path, config: SynthesisConfig, *, prints: dict[str, str]) -> SynthesisState:

@@ -21,6 +21,7 @@ from faststyle.training.synthesis import (
     coarse_to_fine,
     noise,
     saved_state,
+    say_whose_weights,
     scaled,
     style_size,
     synthesize,
@@ -37,6 +38,7 @@ def make_texture(
     options: SynthesisOptions,
     resume: bool = False,
     on_progress: Callable[[Progress], None] = lambda _: None,
+    on_notice: Callable[[str], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> SynthesisResult:
     """Make a texture that has the Gram matrices of a style picture.
@@ -47,6 +49,7 @@ def make_texture(
         options: how to carry it out.
         resume: go on from the state beside ``out``.
         on_progress: called after every step.
+        on_notice: called with a line of text that a person should read.
         should_stop: asked after every step; if it says yes, the state is saved and the loop ends.
 
     Raises:
@@ -61,8 +64,11 @@ def make_texture(
         state = saved_state(out, config, prints=prints) if resume else None
         width, height = config.size
         ratio = max(style.size) / min(style.size)
-        given = _features(config, padding="reflect").to(device)
-        made = _features(config, padding="circular").to(device) if config.tileable else given
+        say_whose_weights(config, on_notice=on_notice)
+        given = _features(config, padding="reflect", on_notice=on_notice).to(device)
+        made = given
+        if config.tileable:
+            made = _features(config, padding="circular", on_notice=on_notice).to(device)
 
         def objective(size: Size) -> Objective:
             # As much smaller as the texture still is.
@@ -119,11 +125,14 @@ def texture_objective(
     return objective
 
 
-def _features(config: TextureConfig, *, padding: Padding) -> VggFeatures:
+def _features(
+    config: TextureConfig, *, padding: Padding, on_notice: Callable[[str], None]
+) -> VggFeatures:
     return load_vgg(
         loss_network=config.loss_network,
         layers=config.chosen_style_layers,
         weights=config.weights_file,
         pooling=cast(Pooling, config.pooling),
         padding=padding,
+        on_notice=on_notice,
     )

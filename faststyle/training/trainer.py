@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -160,10 +161,16 @@ class Trainer:
         )
 
 
-def build_objective(config: TrainingConfig) -> PerceptualLoss:
+def build_objective(
+    config: TrainingConfig, *, on_notice: Callable[[str], None] = lambda _: None
+) -> PerceptualLoss:
     """Build the configured loss, with the style picture's targets computed, on the CPU.
 
     Without a configured style weight it is 1, until a `Trainer` sets the planned one.
+
+    Args:
+        config: what to learn.
+        on_notice: as in `faststyle.training.vgg.load_vgg`.
 
     Raises:
         OptionError: a layer or loss network does not exist.
@@ -176,6 +183,7 @@ def build_objective(config: TrainingConfig) -> PerceptualLoss:
         loss_network=config.loss_network,
         layers={*config.content_layers, *config.style_layers},
         weights=Path(config.vgg_weights) if config.vgg_weights is not None else None,
+        on_notice=on_notice,
     )
     with enough_memory(f"--stroke-size, or crop the style picture {config.style}"):
         style = read_style(Path(config.style), size=style_side(config.stroke_size))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -151,6 +151,7 @@ def load_vgg(
     weights: Path | None = None,
     pooling: Pooling = "max",
     padding: Padding = "reflect",
+    on_notice: Callable[[str], None] = lambda _: None,
 ) -> VggFeatures:
     """Build a loss network.
 
@@ -161,6 +162,7 @@ def load_vgg(
             ``lite``, and downloads torchvision's ImageNet weights of the others.
         pooling: what a pooling takes of each 2×2 activations.
         padding: what convolutions see beyond the borders.
+        on_notice: called with a line of text when weights are about to be downloaded.
 
     Raises:
         OptionError: the loss network or a layer does not exist.
@@ -174,7 +176,7 @@ def load_vgg(
         VggFeatures, loss_network=loss_network, layers=layers, pooling=pooling, padding=padding
     )
     if weights is None:
-        return build(_download(loss_network))
+        return build(_download(loss_network, on_notice=on_notice))
     try:
         return build(read_weights(weights))
     except WeightsError as error:
@@ -225,13 +227,18 @@ def _convolution(
     return convolution
 
 
-def _download(loss_network: str) -> Mapping[str, Tensor]:
+def _download(loss_network: str, *, on_notice: Callable[[str], None]) -> Mapping[str, Tensor]:
     weights = {
         "vgg16": torchvision.models.VGG16_Weights.IMAGENET1K_V1,
         "vgg19": torchvision.models.VGG19_Weights.IMAGENET1K_V1,
     }[loss_network]
+    kept = Path(torch.hub.get_dir(), "checkpoints", Path(weights.url).name)
+    if not kept.exists():
+        size = weights.meta["_file_size"]
+        on_notice(f"downloading the {loss_network} weights, {size:.0f} MB, once, to {kept}")
     try:
-        state: Mapping[str, Tensor] = weights.get_state_dict(progress=True, check_hash=True)
+        # Without torch's own progress bar, which it draws whoever calls.
+        state: Mapping[str, Tensor] = weights.get_state_dict(progress=False, check_hash=True)
     except (URLError, OSError, RuntimeError) as error:
         raise WeightsError(
             f"the {loss_network} weights could not be downloaded ({_first_line(error)}); "

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -123,6 +124,22 @@ def test_a_picture_that_cannot_be_saved_costs_no_steps(
     assert (result.finished, result.step, seen) == (True, 6, [])
     assert out.exists()
     assert not files_beside(out).state.exists()
+
+
+def test_published_weights_are_not_for_the_bundled_loss_network(
+    small: OptimizationConfig, tmp_path: Path
+) -> None:
+    def said(**settings: Any) -> list[str]:
+        notices: list[str] = []
+        config = replace(small, scales=1, steps=1, **settings)
+        optimize(config, out=tmp_path / "out.png", options=OPTIONS, on_notice=notices.append)
+        return notices
+
+    lite: dict[str, Any] = {"loss_network": "lite", "vgg_weights": None}
+    (notice,) = said(convention="gatys", **lite)
+    assert notice.startswith("--convention gatys: its weights were published for vgg16 and vgg19")
+    assert notice.endswith("--loss-network")
+    assert said(convention="gatys") == said(**lite) == []
 
 
 def _named(config: OptimizationConfig, setting: str, path: Path) -> OptimizationConfig:

@@ -124,6 +124,29 @@ def test_a_failed_download_names_the_option(monkeypatch: pytest.MonkeyPatch) -> 
         load_vgg(loss_network="vgg19", layers=["relu1_1"])
 
 
+def test_a_download_is_announced_and_draws_nothing(
+    monkeypatch: pytest.MonkeyPatch, vgg_weights: Path, tmp_path: Path
+) -> None:
+    asked: dict[str, bool] = {}
+
+    def fetch(*_: object, **how: bool) -> dict[str, torch.Tensor]:
+        asked.update(how)
+        state: dict[str, torch.Tensor] = torch.load(vgg_weights)
+        return state
+
+    monkeypatch.setattr(torchvision.models.VGG19_Weights, "get_state_dict", fetch)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    notices: list[str] = []
+    load_vgg(loss_network="vgg19", layers=["relu1_1"], on_notice=notices.append)
+    file = tmp_path / "checkpoints" / "vgg19-dcbb9e9d.pth"
+    assert notices == [f"downloading the vgg19 weights, 548 MB, once, to {file}"]
+    assert asked == {"progress": False, "check_hash": True}
+    file.parent.mkdir()
+    file.touch()
+    load_vgg(loss_network="vgg19", layers=["relu1_1"], on_notice=notices.append)
+    assert len(notices) == 1
+
+
 def test_circular_padding_knows_no_border(vgg_weights: Path) -> None:
     features = load_vgg(
         loss_network="vgg19", layers=["relu3_2"], weights=vgg_weights, padding="circular"
