@@ -1,10 +1,11 @@
 """Stylize a photo with OpenCV's DNN module: stylize.py MODEL PHOTO RESULT [WIDTHxHEIGHT].
 
-The model is one exported with --layout nchw-float. OpenCV 5 takes photos of any size; OpenCV 4
-needs a file of a fixed size (faststyle export --size), which is given here again.
+OpenCV 5 takes a model in the default layout or in that of faststyle export --layout nchw-float, and
+photos of any size. OpenCV 4 needs the latter, of a fixed size (--size), which is given here again.
 """
 
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,12 +19,28 @@ if picture is None:
 photo_size = picture.shape[1::-1]  # width, height, as OpenCV has it
 network_size = tuple(map(int, size[0].split("x"))) if size else photo_size
 
-network = cv2.dnn.readNetFromONNX(model)
-network.setInput(cv2.dnn.blobFromImage(picture, 1 / 255, network_size, swapRB=True), "image")
-(stylized,) = network.forward()
+try:
+    # What a model says of itself lies in the file as it is written; OpenCV does not read it.
+    in_floats = b"nchw-float" in Path(model).read_bytes()
+    network = cv2.dnn.readNetFromONNX(model)
+    if in_floats:
+        blob = cv2.dnn.blobFromImage(picture, 1 / 255, network_size, swapRB=True)
+    else:
+        scaled = picture if network_size == photo_size else cv2.resize(picture, network_size)
+        blob = np.ascontiguousarray(scaled[np.newaxis, :, :, ::-1])  # 1×H×W×3, red, green, blue
+    network.setInput(blob, "image")
+    (stylized,) = network.forward()
+except OSError as error:
+    sys.exit(f"{model}: {error.strerror}")
+except cv2.error:
+    sys.exit(
+        f"{model}: OpenCV {cv2.__version__} cannot run it; export it with --layout nchw-float and, "
+        f"for OpenCV 4, with --size WIDTHxHEIGHT, and give that size here"
+    )
 
-levels = np.rint(255 * stylized).astype(np.uint8)  # 3×H×W, red, green, blue
-painted = np.ascontiguousarray(levels[::-1].transpose(1, 2, 0))
+if in_floats:
+    stylized = np.rint(255 * stylized).astype(np.uint8).transpose(1, 2, 0)
+painted = np.ascontiguousarray(stylized[:, :, ::-1])
 if network_size != photo_size:
     painted = cv2.resize(painted, photo_size, interpolation=cv2.INTER_CUBIC)
 try:
