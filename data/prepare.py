@@ -152,7 +152,8 @@ def unpack(archive: Path, folder: Path, *, on_progress: Advance) -> None:
 def _with_bar(
     label: str, unit: str, work: Callable[..., None], source: str | Path, target: Path
 ) -> None:
-    with tqdm(desc=label, unit=unit, unit_scale=unit == "B") as bar:
+    # No bar goes into a file, which it would fill.
+    with tqdm(desc=label, unit=unit, unit_scale=unit == "B", disable=None) as bar:
 
         def advance(done: int, total: int) -> None:
             bar.total = total
