@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +25,10 @@ class Job(NamedTuple):
     destination: Path
 
 
+Named = Mapping[Path, Sequence[str]]
+"""Names of pictures that were named one by one, by their paths without endings."""
+
+
 @dataclass(frozen=True)
 class Naming:
     """How files of results are named."""
@@ -34,17 +38,22 @@ class Naming:
     suffix: str = ""
     """What is put between the name and the ending."""
 
-    def name(self, source: Path) -> str:
-        """Name the result of a picture: differently from that of any other of its folder.
+    def name(self, source: Path, *, named: Named | None = None) -> str:
+        """Name the result of a picture: differently from that of any other.
 
         Only pictures that differ in nothing but the ending could meet under a new one; they keep
         the old one in their names, so ``a.jpg`` beside ``a.webp`` becomes ``a.jpg.png``.
+
+        Args:
+            source: the picture.
+            named: those that were named one by one, it among them; None for all of its folder.
+                What else lies there may be results of an earlier run.
         """
         ending = self.ending or source.suffix
         stem = source.stem
-        if ending != source.suffix and _meets_another(source):
+        if ending != source.suffix and _meets_another(source, named):
             stem = source.name
-            while _pictures_called(source.parent / stem):
+            while _pictures_called(source.parent / stem, named):
                 stem += "_"
         return f"{stem}{self.suffix}{ending}"
 
@@ -130,8 +139,9 @@ def plan(
         results = output / folder
         if place.picture is None and results.is_dir() and results.samefile(place.root):
             raise InputError(f"{results}: is the folder of the photos; write to another one")
+    names = _names(places, naming=naming)
     _spare_photos(
-        (place.picture, output / folder / naming.name(place.picture))
+        (place.picture, output / folder / names[place.picture])
         for place, folder in zip(places, folders, strict=True)
         if place.picture is not None
     )
@@ -152,9 +162,25 @@ def _spare_photos(pairs: Iterable[tuple[Path, Path]]) -> None:
             raise InputError(f"{result}: is one of the photos; write to another folder")
 
 
+def named(pictures: Iterable[Path]) -> Named:
+    """Sort pictures that were named one by one."""
+    found: dict[Path, list[str]] = {}
+    for picture in pictures:
+        found.setdefault(picture.with_suffix(""), []).append(picture.name)
+    return found
+
+
+def _names(places: Sequence[Place], *, naming: Naming) -> dict[Path, str]:
+    """Name the results of the pictures that were named one by one."""
+    pictures = [place.picture for place in places if place.picture is not None]
+    known = named(pictures)
+    return {picture: naming.name(picture, named=known) for picture in pictures}
+
+
 def _pair(
     places: Sequence[Place], folders: Sequence[Path], output: Path, *, naming: Naming
 ) -> Iterator[Job]:
+    names = _names(places, naming=naming)
     matched: set[Path] = set()
     for place, folder in zip(places, folders, strict=True):
         for source in place.pictures(without=output):
@@ -164,7 +190,8 @@ def _pair(
                     continue
                 matched.add(found)
             kept = source.parent.relative_to(place.root)
-            yield Job(source, output / folder / kept / naming.name(source))
+            name = names[source] if place.picture is not None else naming.name(source)
+            yield Job(source, output / folder / kept / name)
 
 
 def _folders(places: Sequence[Place], *, naming: Naming) -> list[Path]:
@@ -195,9 +222,10 @@ def _apart(places: Sequence[Place], folders: Sequence[Path], *, naming: Naming) 
 
     Patterns of one folder may have one.
     """
+    names = _names(places, naming=naming)
     taken: set[tuple[str, object]] = set()
     for index, (folder, place) in enumerate(zip(folders, places, strict=True)):
-        path = folder / naming.name(place.picture) if place.picture is not None else folder
+        path = folder / names[place.picture] if place.picture is not None else folder
         whose = index if place.pattern is None else place.root.resolve()
         taken.add((str(path).casefold(), whose))
     return len({path for path, _ in taken}) == len(taken)
@@ -213,8 +241,8 @@ def _fixed_part(pattern: Path) -> Path:
     return Path(*fixed)
 
 
-def _meets_another(source: Path) -> bool:
-    names = _pictures_called(source.with_suffix(""))
+def _meets_another(source: Path, named: Named | None) -> bool:
+    names = _pictures_called(source.with_suffix(""), named)
     return not all(_is(name, source) for name in names) or source.suffix not in ENDINGS
 
 
@@ -226,8 +254,10 @@ def _is(name: str, source: Path) -> bool:
     return alike and (source.parent / name).samefile(source)
 
 
-def _pictures_called(stem: Path) -> list[str]:
-    """Return the names of the pictures that there are with a name but for its ending."""
+def _pictures_called(stem: Path, named: Named | None) -> Sequence[str]:
+    """Return the names of the pictures that have a name but for its ending."""
+    if named is not None:
+        return named.get(stem, ())
     names = (f"{stem.name}{ending}" for ending in ENDINGS)
     return [name for name in names if _exists(stem.parent / name)]
 

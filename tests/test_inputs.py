@@ -244,3 +244,23 @@ def test_systems_without_case_have_one_photo_of_a_name(
         "in/c.jpg": "c.jpg.webp",
         "in/c.PNG": "c.PNG.webp",
     }
+
+
+@pytest.mark.parametrize("names", [("a.jpg",), ("a.jpg", "b.jpg")])
+def test_results_of_an_earlier_run_beside_named_photos_keep_their_names(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    _touch(tmp_path, "out/a.jpg", "out/b.jpg")
+    photos = [f"out/{name}" for name in names]
+    first = _plan(tmp_path, *photos, ending=".webp")
+    assert first == {f"out/{name}": f"{name[0]}.webp" for name in names}
+    _touch(tmp_path, *(f"out/{result}" for result in first.values()))
+    assert _plan(tmp_path, *photos, ending=".webp") == first
+
+
+def test_named_photos_that_differ_in_their_endings_do_not_meet(tmp_path: Path) -> None:
+    _touch(tmp_path, "out/a.jpg", "out/a.png", "out/a.jpg.png")
+    photos = ("out/a.jpg", "out/a.png", "out/a.jpg.png")
+    assert set(_plan(tmp_path, *photos, ending=".webp").values()) == {
+        *("a.jpg_.webp", "a.png.webp", "a.jpg.webp")
+    }

@@ -25,7 +25,7 @@ from faststyle.files import PICTURE_FORMATS, refuse_existing
 from faststyle.formats import picture_format
 from faststyle.gallery import style_names
 from faststyle.images import MAX_PIXELS, allow_pixels, encode, open_picture, save_result
-from faststyle.inputs import Job, Naming, Place, find_places, plan
+from faststyle.inputs import Job, Naming, Place, find_places, named, plan
 from faststyle.memory import SHARE
 from faststyle.stylize import FileOptions, stylize_photo, try_stylize_file
 
@@ -253,7 +253,7 @@ def _checked_suffix(suffix: str) -> str:
 def _single_job(source: Path, *, output: str, naming: Naming) -> Job:
     destination = Path(output)
     if destination.is_dir() or output.endswith(("/", os.sep)):
-        destination /= naming.name(source)
+        destination /= naming.name(source, named=named([source]))
     elif naming.suffix:
         raise OptionError(
             f"--suffix {naming.suffix}: {destination} is the result's whole name; name a folder "
