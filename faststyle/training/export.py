@@ -27,7 +27,7 @@ from faststyle.contract import (
     ModelCard,
 )
 from faststyle.errors import DataError, ExportError, ImageError
-from faststyle.files import evenly_chosen, whole_file
+from faststyle.files import whole_file
 from faststyle.images import open_colors
 from faststyle.port import FULLY
 from faststyle.training.config import SAYINGS, Plan, TrainingConfig
@@ -42,8 +42,9 @@ from faststyle.version import __version__
 FEWEST_PHOTOS = 8
 """Least number of photos to quantize by."""
 
-MOST_PHOTOS = 48
-"""Photos that are looked at; a third of them to compare with, the rest to quantize by."""
+PHOTOS = 48
+"""Photos that are looked at, or up to twice as many, at even distances; a third of them to compare
+with, the rest to quantize by."""
 
 LEAST_SIDE = 64
 """Shorter side of the smallest photos looked at, in pixels, when they are scaled; in smaller ones
@@ -274,7 +275,7 @@ def _read_photos(
 ) -> list[tuple[Path, Pixels]]:
     """Read some of the photos, uint8 1×H×W×3 each, but for what is small or cannot be read."""
     pictures = []
-    for path in evenly_chosen(paths, most=MOST_PHOTOS):
+    for path in paths[:: max(1, len(paths) // PHOTOS)]:
         with suppress(ImageError):
             photo = open_colors(path)
             if size is None:

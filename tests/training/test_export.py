@@ -14,13 +14,12 @@ from torch import nn
 
 import faststyle
 from faststyle.contract import CONTRACT_VERSION, ModelCard
-from faststyle.errors import DataError, ExportError, ImageError
+from faststyle.errors import DataError, ExportError
 from faststyle.training.config import TrainingConfig
 from faststyle.training.ends import Form
 from faststyle.training.export import (
     FEWEST_PHOTOS,
     LARGEST,
-    MOST_PHOTOS,
     Difference,
     export_model,
     measure,
@@ -339,30 +338,6 @@ def test_small_and_narrow_photos_are_no_measure_of_int8(
             photos=photos,
             largest_mean=0,
         )
-
-
-@pytest.mark.parametrize(("count", "looked_at"), [(MOST_PHOTOS, MOST_PHOTOS), (95, MOST_PHOTOS)])
-def test_of_many_photos_only_so_many_are_looked_at(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, looked_at: int
-) -> None:
-    opened = []
-
-    def open_colors(path: Path) -> Image.Image:
-        opened.append(path)
-        raise ImageError("damaged")
-
-    monkeypatch.setattr("faststyle.training.export.open_colors", open_colors)
-    photos = [tmp_path / f"{number}.png" for number in range(count)]
-    network = vivid_network(preset="fast", width=8)
-    with pytest.raises(DataError, match="0 can be read"):
-        export_model(
-            *(network, tmp_path / "model.onnx"),
-            card=make_card(network),
-            precision="int8",
-            photos=photos,
-        )
-    assert len(opened) == looked_at
-    assert photos[0] in opened
 
 
 def test_a_larger_difference_can_be_accepted(

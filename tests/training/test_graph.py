@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from faststyle.contract import CONTEXT, INPUT, MEASURED, OUTPUT, STATISTICS
-from faststyle.cutting import Dimensions, cut, expose, tensors_called
+from faststyle.cutting import Dimensions, cut, only, tensors_called
 from faststyle.errors import ExportError
 from faststyle.training.ends import Form
 from faststyle.training.graph import read_weights, write_graph
@@ -127,8 +127,7 @@ def test_graphs_measure_the_positions_that_torch_measures(preset: str, half: boo
     network = vivid_network(preset=preset)
     content = write_graph(network, half=half).SerializeToString()
     dimensions = _dimensions(content)
-    measured = {f"{MEASURED}{name}": each for name, each in dimensions.items()}
-    session = _open(expose(content, tensors=measured))
+    session = _open(only(content, tensors=[f"{MEASURED}{name}" for name in dimensions]))
     for size in SIZES:
         images = _pictures(*size)
         found = session.run([f"{MEASURED}{name}" for name in dimensions], {INPUT: images})
@@ -148,7 +147,8 @@ def test_a_part_with_the_statistics_of_the_whole_is_a_part_of_the_whole(preset: 
     network = vivid_network(preset=preset)
     content = write_graph(network).SerializeToString()
     dimensions = _dimensions(content)
-    measuring, sharing = (_open(edit(content, tensors=dimensions)) for edit in (expose, cut))
+    measuring = _open(only(content, tensors=[OUTPUT, *dimensions]))
+    sharing = _open(cut(content, tensors=dimensions))
     picture = blotches(272, 283)[None]
     whole, *values = measuring.run([OUTPUT, *dimensions], {INPUT: picture})
     statistics = dict(zip(dimensions, values, strict=True))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from faststyle.contract import MEASURED, STATISTICS
-from faststyle.cutting import expose
+from faststyle.cutting import only
 from faststyle.errors import ExportError
 from faststyle.gallery import int8_name, style_names, style_path
 from faststyle.training.ends import Form
@@ -108,9 +108,8 @@ def test_bytes_measure_the_positions_that_floats_do(
     seen = observe(network, [_photo(80, 96, seed=seed) for seed in range(4)])
     content = write_quantized_graph(network, seen=seen).SerializeToString()
     names = [f"{MEASURED}{name}0" for name in STATISTICS]
-    dimensions = dict.fromkeys(names, ("pictures", "channels", 1, 1))
     session = onnxruntime.InferenceSession(
-        expose(content, tensors=dimensions), providers=["CPUExecutionProvider"]
+        only(content, tensors=names), providers=["CPUExecutionProvider"]
     )
     photo = _photo(*size, seed=9)
     found = session.run(names, {"image": _levels(photo)})
