@@ -60,8 +60,9 @@ NOTHING: Statistics = {}
 FULLY = {STRENGTH: 1.0, KEEP_COLORS: 0.0}
 """Numbers with which a file with controls gives the painting."""
 
-MULTIPLE = 4
-"""Networks that halve a picture twice return its size only if the sides divide by this."""
+MULTIPLES = (4, 8, 16, 32)
+"""What sides are tried to be divisible by: networks that halve a picture two to five times return
+its size only then."""
 
 SMALLEST_PART = 16
 """A result with a side this many times smaller than that of its photo is taken for no picture."""
@@ -139,6 +140,7 @@ class Port:
         taken: what the file takes.
         white: the value that stands for 255 in what it takes; 0 stands for black.
         gives: the range of what it gives.
+        multiple: what the sides of pictures are made divisible by, by repeating their borders.
     """
 
     def __init__(self, model: OpenModel, *, path: Path, ours: bool) -> None:
@@ -159,10 +161,13 @@ class Port:
         self.taken = read_input(model, path=path)
         self.white = 255.0 if self.taken.type is np.uint8 else 1.0
         self.gives = Range(0, self.white)
+        self.multiple = 1
         if not ours:
             probe = draw_probe(*(self.taken.sides or (PROBE_SIDE, PROBE_SIDE)))
             self._output = self._find_output(probe)
             self._find_ranges(probe)
+            if self.taken.sides is None:
+                self.multiple = self._find_multiple()
 
     def _find_output(self, probe: NDArray[np.uint8]) -> str:
         """Return the name of the output that is the picture.
@@ -202,6 +207,15 @@ class Port:
         best = max(trials, key=lambda each: min(each.bits, RICH))
         self.white, self.gives = best.white, best.gives
 
+    def _find_multiple(self) -> int:
+        """Find what sides must be divisible by so that pictures come out at their size."""
+        for multiple in MULTIPLES:
+            side = PROBE_SIDE + multiple
+            with suppress(ModelError):
+                if self._compute(draw_probe(side, side)).shape[:2] == (side, side):
+                    return multiple
+        return MULTIPLES[0]
+
     def _try(self, probe: NDArray[np.uint8], *, white: float) -> _Trial:
         self.white = white
         painted = self._compute(probe)
@@ -229,9 +243,7 @@ class Port:
             ImageError: the picture cannot be computed.
         """
         height, width = pixels.shape[:2]
-        below, right = (0, 0) if self._ours else (-height % MULTIPLE, -width % MULTIPLE)
-        if self.taken.sides is not None:
-            below = right = 0
+        below, right = -height % self.multiple, -width % self.multiple
         if below or right:
             pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="edge")
         try:

@@ -26,7 +26,7 @@ from faststyle.contract import (
 )
 from faststyle.errors import ImageError, ModelError
 from faststyle.gallery import resolve
-from faststyle.port import MULTIPLE, Port, read_input
+from faststyle.port import MULTIPLES, Port, read_input
 from faststyle.session import OpenModel, open_model
 from faststyle.sharing import Sharing
 from faststyle.tiles import Brush, Pixels, Place, mosaic, patches, repaint
@@ -303,7 +303,7 @@ def read_card(model: OpenModel, *, path: Path) -> ModelCard | None:
 
 def foreign_card(path: Path) -> ModelCard:
     """Return what is taken to be so of a network that says nothing of itself."""
-    return ModelCard(style=path.stem, halo=FOREIGN_HALO, multiple=MULTIPLE)
+    return ModelCard(style=path.stem, halo=FOREIGN_HALO, multiple=MULTIPLES[0])
 
 
 def _whatever_the_place(paint: Callable[[Pixels], Pixels]) -> Callable[[Pixels, Place], Pixels]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,29 @@ def test_sizes_that_do_not_divide_come_back_whole(build: Build, scale: float) ->
     painted = load(_halving(build, scale=scale))(photo)
     assert painted.shape == photo.shape
     assert np.abs(painted.astype(int) - photo).mean() < 12
+
+
+@pytest.mark.parametrize("halvings", [3, 4, 5])
+@pytest.mark.parametrize("size", [(100, 98), (96, 131)])
+def test_networks_that_halve_often_leave_everything_in_its_place(
+    build: Build, halvings: int, size: tuple[int, int]
+) -> None:
+    """They add what they enlarge to what they had before, whose sizes must be the same."""
+    pool = {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}
+    names = ["x", *(f"small_{count}" for count in range(halvings))]
+    down = [
+        helper.make_node("AveragePool", [each], [smaller], **pool)
+        for each, smaller in pairwise(names)
+    ]
+    scales = np.array([1, 1, *[2**halvings] * 2], np.float32)
+    up = [
+        helper.make_node("Resize", [names[-1], "", "scales"], ["large"], mode="nearest"),
+        helper.make_node("Mul", ["large", "none"], ["nothing"]),
+        helper.make_node("Add", ["x", "nothing"], ["y"]),
+    ]
+    path = build([*down, *up], scales=scales, none=_number(0))
+    photo = blotches(*size)
+    assert np.abs(load(path)(photo).astype(int) - photo).max() <= 1
 
 
 def test_half_precision(build: Build) -> None:
