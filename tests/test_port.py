@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -113,7 +114,7 @@ def test_networks_that_halve_often_leave_everything_in_its_place(
     build: Build, halvings: int, size: tuple[int, int]
 ) -> None:
     """They add what they enlarge to what they had before, whose sizes must be the same."""
-    pool = {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}
+    pool: dict[str, Any] = {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}
     names = ["x", *(f"small_{count}" for count in range(halvings))]
     down = [
         helper.make_node("AveragePool", [each], [smaller], **pool)
