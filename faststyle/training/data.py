@@ -158,6 +158,7 @@ def load_batches(
     steps: int,
     workers: int,
     share: tuple[int, int] = (0, 1),
+    pinned: bool = False,
 ) -> Iterator[tuple[Tensor, tuple[str, ...]]]:
     """Yield the batches of steps ``first_step`` to ``steps``, decoded by worker processes.
 
@@ -168,6 +169,7 @@ def load_batches(
         steps: steps to do in all.
         workers: processes that decode photos.
         share: which of how many equal shares of each batch to load.
+        pinned: put them where a GPU of NVIDIA fetches them from.
 
     Yields:
         uint8 N×3×S×S and the unreadable photos met.
@@ -189,7 +191,7 @@ def load_batches(
         worker_init_fn=_start_worker,
         prefetch_factor=4 if workers else None,
         generator=torch.Generator(),  # or it would draw from the global one
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=pinned,
     )
     iterator = iter(loader)
     try:

@@ -36,9 +36,6 @@ class ImageOptimizer:
     projected L-BFGS that Johnson et al. 2016 compare with. Left free, so many pixels go beyond
     that clipping the result loses most of what the last steps gained; those clipped in the losses
     alone have no gradient to come back by.
-
-    Attributes:
-        evaluations: times that the losses and their gradient were computed.
     """
 
     def __init__(
@@ -53,7 +50,6 @@ class ImageOptimizer:
             learning_rate: of Adam.
         """
         self.objective = objective
-        self.evaluations = 0
         self._pixels = picture.detach().clone(memory_format=torch.contiguous_format)
         self._pixels.requires_grad_()
         self._last: _Evaluation | None = None
@@ -150,7 +146,6 @@ class ImageOptimizer:
         """
         picture = self._pixels.detach().clamp(0, 1)
         if self._last is None or not torch.equal(self._last.picture, picture):
-            self.evaluations += 1
             with torch.enable_grad():
                 losses = self.objective(picture.requires_grad_())
                 (gradient,) = torch.autograd.grad(losses.total, picture)

@@ -43,11 +43,10 @@ def make_plan(
         looks: how often the run will preview and validate.
         elapsed: seconds of the minutes that have passed.
     """
-    sizes = [size * processes // math.gcd(size, processes) for size in BATCH_SIZES]
-    usual = USUAL_BATCH * processes // math.gcd(USUAL_BATCH, processes)
+    sizes = [math.lcm(size, processes) for size in BATCH_SIZES]
     plan = Plan(
         steps=config.steps or 1,
-        batch_size=config.batch_size or usual,
+        batch_size=config.batch_size or math.lcm(USUAL_BATCH, processes),
         style_weight=style_weight,
         learning_rate=config.learning_rate,
         precision=precision,

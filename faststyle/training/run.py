@@ -244,6 +244,7 @@ class _Setting:
             steps=trainer.plan.steps,
             workers=self.options.workers,
             share=(self.processes.rank, self.processes.count),
+            pinned=self.device.type == "cuda",
         )
 
 

@@ -81,7 +81,7 @@ class Trainer:
         self.optimizer = Optimizer(self.network)
         self.step = 0
         if checkpoint is not None:
-            self.restore(checkpoint)
+            self._go_on_from(checkpoint)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Return to the state of a checkpoint; the plan stays.
@@ -90,6 +90,9 @@ class Trainer:
             CheckpointError: the state does not fit.
         """
         self.network.load_state_dict(checkpoint.build().state_dict())
+        self._go_on_from(checkpoint)
+
+    def _go_on_from(self, checkpoint: Checkpoint) -> None:
         self.step = checkpoint.step
         try:
             self.optimizer.load_state_dict(checkpoint.optimizer)

@@ -37,6 +37,8 @@ with join_processes(device) as processes:
     trainer.train_step(batch.byte().chunk(processes.count)[processes.rank])
     gradients = [parameter.grad for parameter in trainer.network.parameters()]
     torch.save(gradients, Path(out) / f"{processes.count}_{processes.rank}.pt")
+    assert processes.any(processes.rank == processes.count - 1)
+    assert not processes.any(False)
 # A process that ends while a thread of the group still runs may be aborted.
 names = [file.read_text() for file in Path("/proc/self/task").glob("*/comm")]
 assert not any("gloo" in name for name in names), names
@@ -127,7 +129,7 @@ def test_a_run_of_two_processes_is_resumed_by_one(arguments: list[str], tmp_path
     out = ["--out", str(tmp_path / "two")]
     result = _launch(2, *arguments, *out)
     assert result.returncode == 0, result.stderr
-    assert result.stdout == f"{tmp_path / 'two' / 'model.onnx'}: trained for 4 steps\n"
+    assert result.stdout.startswith(f"{tmp_path / 'two' / 'model.onnx'}: trained for 4 steps\n")
     assert result.stderr.count("2 processes") == 1
     assert _launch(1, *arguments, "--out", str(tmp_path / "one")).returncode == 0
     # Adam magnifies rounding in weights that matter little, so the losses are compared.
