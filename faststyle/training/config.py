@@ -8,10 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from faststyle.contract import STATED
 from faststyle.errors import OptionError
+from faststyle.training.conventions import RELATIVE
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 SMALLEST_CROP = 64
 """The deepest VGG block needs a few positions to compare, at 16 pixels each."""
@@ -68,15 +72,15 @@ class TrainingConfig:
     """State dict of a VGG in torchvision's layout; None downloads torchvision's own."""
     content_layers: tuple[str, ...] = ("relu3_2",)
     """Layers of the content loss."""
-    style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+    style_layers: tuple[str, ...] = RELATIVE.style_layers
     """Layers of the style loss."""
     style_layer_weights: tuple[float, ...] | None = None
     """One weight for each style layer; None weighs all alike."""
-    content_weight: float = 1.0
+    content_weight: float = RELATIVE.content_weight
     """Weight of the content loss."""
     style_weight: float | None = None
     """Weight of the style loss; None calibrates it to the intensity."""
-    total_variation_weight: float = 10.0
+    total_variation_weight: float = RELATIVE.total_variation_weight
     """Weight of the total-variation loss."""
     grid_weight: float = 0.1
     """Weight of the grid loss, for networks that paint blocks of pixels at once."""
@@ -106,19 +110,10 @@ class TrainingConfig:
         """
         require_layers(self.content_layers, option="content_layers")
         require_layers(self.style_layers, option="style_layers")
-        _require(
-            len(self.layer_weights) == len(self.style_layers),
-            f"--style-layer-weights has {len(self.layer_weights)} numbers "
-            f"for {len(self.style_layers)} style layers; give one for each",
-        )
-        _require(
-            min(self.layer_weights) >= 0 and 0 < sum(self.layer_weights) < math.inf,
-            "--style-layer-weights: give numbers from 0 up, at least one above 0",
-        )
+        require_layer_weights(self.layer_weights, layers=self.style_layers)
         for option in ("content_weight", "style_weight", "total_variation_weight", "grid_weight"):
-            weight = getattr(self, option)
-            _require(weight is None or 0 <= weight < math.inf, f"{flag(option)} must be 0 or more")
-        _require(
+            require_weight(getattr(self, option), option=option)
+        require(
             self.style_weight != 0
             or self.content_weight + self.total_variation_weight + self.grid_weight > 0,
             "the weights of all losses are 0, so there is nothing to learn; "
@@ -127,26 +122,23 @@ class TrainingConfig:
         low, high = DIAL
         for option in ("intensity", "stroke_size"):
             dial = getattr(self, option)
-            _require(
+            require(
                 dial is None or low <= dial <= high, f"{flag(option)} goes from {low} to {high}"
             )
-        _require(
+        require(
             self.intensity is not None or self.style_weight is not None,
             "give --intensity or --style-weight",
         )
-        _require(self.crop_size >= SMALLEST_CROP, f"--crop-size must be at least {SMALLEST_CROP}")
+        require(self.crop_size >= SMALLEST_CROP, f"--crop-size must be at least {SMALLEST_CROP}")
         for option in ("batch_size", "steps", "width"):
             count = getattr(self, option)
-            _require(count is None or count >= 1, f"{flag(option)} must be at least 1")
-        _require(self.minutes is None or 0 < self.minutes < math.inf, "--minutes must be above 0")
-        _require(self.minutes is not None or self.steps is not None, "give --minutes or --steps")
-        _require(
-            self.loss_network != "lite" or self.vgg_weights is None,
-            "--vgg-weights needs --loss-network vgg16 or vgg19, whose weights they are",
-        )
-        _require(0 < self.learning_rate <= 1, "--learning-rate must be above 0 and at most 1")
-        _require(0 <= self.seed < 2**63, "--seed must be 0 or more, and below 2 to the 63")
-        _require(
+            require(count is None or count >= 1, f"{flag(option)} must be at least 1")
+        require(self.minutes is None or 0 < self.minutes < math.inf, "--minutes must be above 0")
+        require(self.minutes is not None or self.steps is not None, "give --minutes or --steps")
+        require_owner(self.vgg_weights, loss_network=self.loss_network)
+        require_learning_rate(self.learning_rate)
+        require_seed(self.seed)
+        require(
             self.precision in ("auto", "float32", "bfloat16"),
             "--precision must be auto, float32 or bfloat16",
         )
@@ -158,10 +150,7 @@ class TrainingConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as plain JSON types."""
-        return {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in asdict(self).items()
-        }
+        return plain(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainingConfig:
@@ -171,7 +160,7 @@ class TrainingConfig:
             OptionError: a key is unknown or missing, or a value makes no sense.
         """
         unknown = sorted(values.keys() - {field.name for field in fields(cls)})
-        _require(not unknown, f"unknown settings: {', '.join(unknown)}")
+        require(not unknown, f"unknown settings: {', '.join(unknown)}")
         settings: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
         }
@@ -212,11 +201,11 @@ class Plan:
         Raises:
             OptionError: what is wrong.
         """
-        _require(self.steps >= 1, "--steps must be at least 1")
-        _require(self.batch_size >= 1, "--batch-size must be at least 1")
-        _require(0 < self.learning_rate <= 1, "--learning-rate must be above 0 and at most 1")
-        _require(0 <= self.style_weight < math.inf, "--style-weight must be 0 or more")
-        _require(self.precision in ("float32", "bfloat16"), "--precision is not decided")
+        require(self.steps >= 1, "--steps must be at least 1")
+        require(self.batch_size >= 1, "--batch-size must be at least 1")
+        require_learning_rate(self.learning_rate)
+        require_weight(self.style_weight, option="style_weight")
+        require(self.precision in ("float32", "bfloat16"), "--precision is not decided")
 
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -246,11 +235,11 @@ class RunOptions:
         Raises:
             OptionError: names the option.
         """
-        _require(self.device in DEVICES, f"--device must be one of {', '.join(DEVICES)}")
-        _require(self.workers >= 0, "--workers must be 0 or more")
+        require(self.device in DEVICES, f"--device must be one of {', '.join(DEVICES)}")
+        require(self.workers >= 0, "--workers must be 0 or more")
         for option in ("checkpoint_every", "preview_every"):
             steps = getattr(self, option)
-            _require(steps is None or steps >= 1, f"{flag(option)} must be at least 1")
+            require(steps is None or steps >= 1, f"{flag(option)} must be at least 1")
 
 
 def flag(option: str) -> str:
@@ -264,14 +253,83 @@ def require_layers(layers: Sequence[str], *, option: str) -> None:
     Raises:
         OptionError: names the option.
     """
-    _require(bool(layers), f"{flag(option)} names no layer")
+    require(bool(layers), f"{flag(option)} names no layer")
     for layer in layers:
-        _require(
+        require(
             layers.count(layer) == 1,
             f"{flag(option)} names {layer} more than once; name it once, with a weight of its own",
         )
 
 
-def _require(condition: bool, message: str) -> None:
+def require_layer_weights(weights: Sequence[float], *, layers: Sequence[str]) -> None:
+    """Refuse weights of style layers that are not one for each, or weigh nothing.
+
+    Raises:
+        OptionError: what is wrong.
+    """
+    require(
+        len(weights) == len(layers),
+        f"--style-layer-weights has {len(weights)} numbers "
+        f"for {len(layers)} style layers; give one for each",
+    )
+    require(
+        min(weights) >= 0 and 0 < sum(weights) < math.inf,
+        "--style-layer-weights: give numbers from 0 up, at least one above 0",
+    )
+
+
+def require_weight(weight: float | None, *, option: str) -> None:
+    """Refuse a weight of a loss below 0, or infinite; None is one that is chosen elsewhere.
+
+    Raises:
+        OptionError: names the option.
+    """
+    require(weight is None or 0 <= weight < math.inf, f"{flag(option)} must be 0 or more")
+
+
+def require_owner(vgg_weights: str | None, *, loss_network: str) -> None:
+    """Refuse weights of a VGG for the bundled loss network, which has its own.
+
+    Raises:
+        OptionError: they are given for it.
+    """
+    require(
+        loss_network != TrainingConfig.loss_network or vgg_weights is None,
+        "--vgg-weights needs --loss-network vgg16 or vgg19, whose weights they are",
+    )
+
+
+def require_learning_rate(rate: float) -> None:
+    """Refuse a learning rate that is none.
+
+    Raises:
+        OptionError: it is.
+    """
+    require(0 < rate <= 1, "--learning-rate must be above 0 and at most 1")
+
+
+def require_seed(seed: int) -> None:
+    """Refuse a seed that a random generator does not take.
+
+    Raises:
+        OptionError: it is one.
+    """
+    require(0 <= seed < 2**63, "--seed must be 0 or more, and below 2 to the 63")
+
+
+def plain(settings: DataclassInstance) -> dict[str, Any]:
+    """Return settings as plain JSON types."""
+    return {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in asdict(settings).items()
+    }
+
+
+def require(condition: bool, message: str) -> None:
+    """Refuse settings of which something does not hold.
+
+    Raises:
+        OptionError: with that message.
+    """
     if not condition:
         raise OptionError(message)

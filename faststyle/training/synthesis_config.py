@@ -5,13 +5,24 @@ Imports no torch, so that the command line can show the defaults without it.
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from faststyle.errors import OptionError
-from faststyle.training.config import DEVICES, SMALLEST_CROP, flag, require_layers
+from faststyle.training.config import (
+    DEVICES,
+    SMALLEST_CROP,
+    TrainingConfig,
+    flag,
+    plain,
+    require,
+    require_layer_weights,
+    require_layers,
+    require_learning_rate,
+    require_owner,
+    require_seed,
+    require_weight,
+)
 from faststyle.training.conventions import LossConvention, find_convention
 
 OPTIMIZERS = ("lbfgs", "adam")
@@ -29,7 +40,7 @@ class SynthesisConfig:
     style: str
     """Path of the style picture."""
 
-    loss_network: str = "lite"
+    loss_network: str = TrainingConfig.loss_network
     """Loss network: lite, vgg16 or vgg19."""
     vgg_weights: str | None = None
     """State dict of a VGG in torchvision's layout; None downloads torchvision's own."""
@@ -65,25 +76,13 @@ class SynthesisConfig:
         for option, known in (("optimizer", OPTIMIZERS), ("pooling", POOLINGS)):
             _require_one_of(getattr(self, option), known, option=option)
         require_layers(self.chosen_style_layers, option="style_layers")
-        weights = self.layer_weights
-        _require(
-            len(weights) == len(self.chosen_style_layers),
-            f"--style-layer-weights has {len(weights)} numbers "
-            f"for {len(self.chosen_style_layers)} style layers; give one for each",
-        )
-        _require(
-            min(weights) >= 0 and 0 < sum(weights) < math.inf,
-            "--style-layer-weights: give numbers from 0 up, at least one above 0",
-        )
-        _require_weight(self.total_variation_weight, option="total_variation_weight")
+        require_layer_weights(self.layer_weights, layers=self.chosen_style_layers)
+        require_weight(self.total_variation_weight, option="total_variation_weight")
         for option in ("steps", "scales"):
-            _require(getattr(self, option) >= 1, f"{flag(option)} must be at least 1")
-        _require(0 < self.learning_rate <= 1, "--learning-rate must be above 0 and at most 1")
-        _require(0 <= self.seed < 2**63, "--seed must be 0 or more, and below 2 to the 63")
-        _require(
-            self.loss_network != "lite" or self.vgg_weights is None,
-            "--vgg-weights needs --loss-network vgg16 or vgg19, whose weights they are",
-        )
+            require(getattr(self, option) >= 1, f"{flag(option)} must be at least 1")
+        require_learning_rate(self.learning_rate)
+        require_seed(self.seed)
+        require_owner(self.vgg_weights, loss_network=self.loss_network)
 
     @property
     def published(self) -> LossConvention:
@@ -109,10 +108,7 @@ class SynthesisConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as plain JSON types."""
-        return {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in asdict(self).items()
-        }
+        return plain(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,9 +143,9 @@ class OptimizationConfig(SynthesisConfig):
         require_layers(self.chosen_content_layers, option="content_layers")
         _require_one_of(self.init, STARTS, option="init")
         for option in ("content_weight", "style_weight"):
-            _require_weight(getattr(self, option), option=option)
-        _require(self.max_side >= SMALLEST_CROP, f"--max-side must be at least {SMALLEST_CROP}")
-        _require(0.1 <= self.style_scale <= 10, "--style-scale goes from 0.1 to 10")
+            require_weight(getattr(self, option), option=option)
+        require(self.max_side >= SMALLEST_CROP, f"--max-side must be at least {SMALLEST_CROP}")
+        require(0.1 <= self.style_scale <= 10, "--style-scale goes from 0.1 to 10")
 
     @property
     def chosen_content_layers(self) -> tuple[str, ...]:
@@ -177,11 +173,11 @@ class TextureConfig(SynthesisConfig):
             OptionError: names the option.
         """
         super().__post_init__()
-        _require(
+        require(
             min(self.size) >= SMALLEST_CROP and max(self.size) <= LARGEST_SIDE,
             f"--size: sides go from {SMALLEST_CROP} to {LARGEST_SIDE} pixels",
         )
-        _require(self.style_side >= SMALLEST_CROP, f"--style-side must be at least {SMALLEST_CROP}")
+        require(self.style_side >= SMALLEST_CROP, f"--style-side must be at least {SMALLEST_CROP}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,17 +196,8 @@ class SynthesisOptions:
             OptionError: names the option.
         """
         _require_one_of(self.device, DEVICES, option="device")
-        _require(self.preview_every >= 1, "--preview-every must be at least 1")
+        require(self.preview_every >= 1, "--preview-every must be at least 1")
 
 
 def _require_one_of(value: str, known: tuple[str, ...], *, option: str) -> None:
-    _require(value in known, f"{flag(option)} must be one of {', '.join(known)}")
-
-
-def _require_weight(weight: float | None, *, option: str) -> None:
-    _require(weight is None or 0 <= weight < math.inf, f"{flag(option)} must be 0 or more")
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise OptionError(message)
+    require(value in known, f"{flag(option)} must be one of {', '.join(known)}")
