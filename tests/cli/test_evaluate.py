@@ -103,19 +103,19 @@ def test_models_that_were_trained_otherwise_are_named(
     foreign: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    models = ["evaluate", str(model_path), str(foreign), "wave", *arguments, "--max-photos", "1"]
-    assert main([*models, "--stroke-size", "5"]) == 0  # "tiny" was trained with 5 and 10
+    evaluate = ["evaluate", str(model_path), str(foreign), *arguments, "--max-photos", "1"]
+    assert main([*evaluate, "--stroke-size", "5"]) == 0  # it was trained with 5 and 10
+    assert capsys.readouterr().err == ""
+    assert main([*evaluate, "--stroke-size", "5", "--style-weight", "11.5", "--overwrite"]) == 0
     assert capsys.readouterr().err.splitlines() == [
-        "wave: trained with --style-weight 11.73, judged with --style-weight 10; "
+        "tiny: trained with --style-weight 10, judged with --style-weight 11.5; "
         "give the former to judge it by what it learnt"
     ]
-    assert main([*models, "--style-weight", "11.73", "--overwrite"]) == 0
-    tiny, wave = capsys.readouterr().err.splitlines()
-    assert tiny.startswith(
+    assert main([*evaluate, "--style-weight", "11.5", "--overwrite"]) == 0
+    assert capsys.readouterr().err.startswith(
         "tiny: trained with --stroke-size 5 --style-weight 10, "
-        "judged with --stroke-size 1 --style-weight 11.73; "
+        "judged with --stroke-size 1 --style-weight 11.5; "
     )
-    assert wave.startswith("wave: trained with --stroke-size 5, judged with --stroke-size 1; ")
 
 
 def test_models_of_one_file_name_are_told_apart(
