@@ -116,6 +116,7 @@ def _batches(trainer: Trainer, crops: PhotoCrops) -> Iterator[tuple[Tensor, tupl
         first_step=0,
         steps=trainer.plan.steps,
         workers=RunOptions.workers,
+        pinned=trainer.device.type == "cuda",
     )
 
 
