@@ -74,9 +74,9 @@ class Difference:
     percentile_99: float
     largest: float
     worst_mean: float
-    """Mean of the picture with the largest …"""
+    """Mean of the picture with the largest mean."""
     worst: int
-    """… and its index."""
+    """Its index."""
 
 
 def export_model(
@@ -112,6 +112,40 @@ def export_model(
             weights that are no numbers or takes no context.
         DataError: int8 has too few photos.
     """
+    _refuse_network(network, path, form=form)
+    model, compared = _write(network, precision=precision, form=form, photos=photos)
+    _check(model, path=path)
+    pictures = [picture for _, picture in compared]
+    difference = measure(network, model.SerializeToString(), pictures=pictures)
+    if difference.largest > LARGEST and precision == "fp32":
+        raise ExportError(
+            f"{path}: onnxruntime differs from torch by {difference.largest:g}/255, "
+            f"more than {LARGEST}/255; nothing was written"
+        )
+    if precision != "fp32" and difference.worst_mean > largest_mean:
+        name, _ = compared[difference.worst]
+        raise ExportError(
+            f"{path}: in {precision}, one picture ({name}) differs by "
+            f"{difference.worst_mean:.2f}/255 on average, more than {largest_mean:g}/255; nothing "
+            "was written; export it as fp32, or accept that with --max-difference"
+        )
+    card = _completed(card, network, precision=precision, form=form, difference=difference)
+    metadata = {name: _in_unicode(text) for name, text in card.to_metadata().items()}
+    onnx.helper.set_model_props(model, metadata)
+    try:
+        with whole_file(path) as temporary:
+            temporary.write_bytes(model.SerializeToString())
+    except OSError as error:
+        raise ExportError(f"{path}: cannot be written ({error.strerror})") from error
+    return difference
+
+
+def _refuse_network(network: TransformerNetwork, path: Path, *, form: Form) -> None:
+    """Refuse networks that no file can be made of.
+
+    Raises:
+        ExportError: it has weights that are no numbers, or takes no context where it should.
+    """
     if form.context_input and not network.takes_context:
         raise ExportError(
             f"{path}: not written, as tiles cannot share what {network.shape} measures; leave out "
@@ -122,50 +156,41 @@ def export_model(
             f"{path}: not written, as a weight of the network is NaN or infinite; "
             "export an older checkpoint or model"
         )
-    if precision == "int8":
-        read = _read_photos(photos, size=form.size)
-        names = [path for path, _ in read[::3]]
-        compared = [picture for _, picture in read[::3]]
-        planes = [_planes(picture) for index, (_, picture) in enumerate(read) if index % 3]
-        even = equalized(network, planes)
-        model = write_quantized_graph(even, seen=observe(even, planes), form=form)
-    else:
-        compared = list(_smooth_noises(form.size))
-        names = [Path("noise")] * len(compared)
-        model = write_graph(network, half=precision == "fp16", form=form)
-    _check(model, path=path)
-    difference = measure(network, model.SerializeToString(), pictures=compared)
-    if difference.largest > LARGEST and precision == "fp32":
-        raise ExportError(
-            f"{path}: onnxruntime differs from torch by {difference.largest:g}/255, "
-            f"more than {LARGEST}/255; nothing was written"
-        )
-    if precision != "fp32" and difference.worst_mean > largest_mean:
-        raise ExportError(
-            f"{path}: in {precision}, one picture ({names[difference.worst]}) differs by "
-            f"{difference.worst_mean:.2f}/255 on average, more than {largest_mean:g}/255; nothing "
-            "was written; export it as fp32, or accept that with --max-difference"
-        )
+
+
+def _write(
+    network: TransformerNetwork, *, precision: str, form: Form, photos: Sequence[Path]
+) -> tuple[onnx.ModelProto, list[tuple[Path, Pixels]]]:
+    """Return the model, and the pictures to compare it on with what they are called."""
+    if precision != "int8":
+        noises = [(Path("noise"), noise) for noise in _smooth_noises(form.size)]
+        return write_graph(network, half=precision == "fp16", form=form), noises
+    read = _read_photos(photos, size=form.size)
+    planes = [_planes(picture) for index, (_, picture) in enumerate(read) if index % 3]
+    even = equalized(network, planes)
+    return write_quantized_graph(even, seen=observe(even, planes), form=form), read[::3]
+
+
+def _completed(
+    card: ModelCard,
+    network: TransformerNetwork,
+    *,
+    precision: str,
+    form: Form,
+    difference: Difference,
+) -> ModelCard:
+    """Fill in what a file says of its form and of how it compares."""
     of_all = ("mean", "percentile_99", "largest")
-    stated = {name: round(getattr(difference, name), 3) for name in of_all}
     context = ("input" if form.context_input else "inside") if network.takes_context else ""
-    card = replace(
+    return replace(
         card,
         faststyle_version=__version__,
         layout=form.layout,
         precision=precision,
         context=context,
-        difference=stated,
+        difference={name: round(getattr(difference, name), 3) for name in of_all},
         contract_version=CONTRACT_VERSION,
     )
-    metadata = {name: _in_unicode(text) for name, text in card.to_metadata().items()}
-    onnx.helper.set_model_props(model, metadata)
-    try:
-        with whole_file(path) as temporary:
-            temporary.write_bytes(model.SerializeToString())
-    except OSError as error:
-        raise ExportError(f"{path}: cannot be written ({error.strerror})") from error
-    return difference
 
 
 def model_card(
