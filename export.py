@@ -4,5 +4,5 @@ import sys
 
 from faststyle.cli import main
 
-if __name__ == "__main__":  # data workers import this file again where processes are spawned
+if __name__ == "__main__":
     raise SystemExit(main(["export", *sys.argv[1:]]))

@@ -112,15 +112,13 @@ def open_picture(
         return _upright(picture)
 
 
-def open_colors(
-    path: Path, *, enough: int | None = None, max_pixels: int = MAX_PIXELS
-) -> Image.Image:
+def open_colors(path: Path, *, enough: int | None = None) -> Image.Image:
     """Read a picture file like `open_picture`, as sRGB without transparency.
 
     Raises:
         ImageError: the file is missing, is no picture, is too large, or is damaged.
     """
-    return split_alpha(open_picture(path, enough=enough, max_pixels=max_pixels))[0]
+    return split_alpha(open_picture(path, enough=enough))[0]
 
 
 @contextmanager
