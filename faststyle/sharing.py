@@ -144,17 +144,14 @@ class Sharing:
     def _open(self, edit: Callable[[bytes], bytes]) -> OpenModel:
         def edited(content: bytes) -> bytes:
             try:
-                names = tensors_called(content, STATISTICS)
+                if tensors_called(content, STATISTICS):
+                    return edit(content)
             except ValueError as error:  # onnxruntime opens its own format, which cannot be cut
                 raise ModelError(
                     f"{self._path}: a file of this format cannot paint in tiles; pass the .onnx "
                     "file that it was made of, or give it more --memory"
                 ) from error
-            if not names:
-                raise ModelError(
-                    f"{self._path}: too old to paint a picture in tiles; export it again"
-                )
-            return edit(content)
+            raise ModelError(f"{self._path}: too old to paint a picture in tiles; export it again")
 
         return open_model(self._path, device=self._device, threads=self._threads, edit=edited)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from faststyle.contract import SAMPLE_STEP
+from faststyle.errors import ModelError
 from faststyle.sharing import Sharing
 from faststyle.stylizer import load
 from faststyle.tiles import Patch, Pixels
@@ -73,6 +74,15 @@ def test_what_lies_outside_of_the_areas_does_not_count(sharing: Sharing) -> None
     )
     assert np.allclose(first, second, atol=1e-5)
     assert not np.allclose(first, _measure(sharing, [photo])["mean_0"], atol=1e-3)
+
+
+def test_a_file_that_measures_in_another_way_is_refused(
+    fast_models: Mapping[str, Path], tmp_path: Path
+) -> None:
+    content = fast_models["fp32"].read_bytes().replace(b"ReduceMean", b"ReduceSums")
+    (tmp_path / "other.onnx").write_bytes(content)
+    with pytest.raises(ModelError, match=r"other\.onnx: .*cannot paint in tiles|can be loaded"):
+        _measure(Sharing(tmp_path / "other.onnx", device="cpu", threads=1), [blotches(60, 60)])
 
 
 @pytest.mark.parametrize("level", [0, 40, 255])
