@@ -151,16 +151,15 @@ def mosaic(picture: Image.Image, *, height: int, width: int, patch: int) -> Pixe
         picture: of any size.
         height: of the mosaic.
         width: of the mosaic.
-        patch: side of the patches, in pixels.
+        patch: side of the patches, in pixels, where the picture is not smaller.
     """
     canvas = Image.new("RGB", (width, height))
-    places = [(x, y) for y in range(0, height, patch) for x in range(0, width, patch)]
+    across_each, down_each = (min(patch, side) for side in picture.size)
+    places = [(x, y) for y in range(0, height, down_each) for x in range(0, width, across_each)]
     for place, (across, down) in zip(places, _scattered(len(places)), strict=True):
-        left, top = (
-            round(share * max(0, side - patch))
-            for share, side in zip((across, down), picture.size, strict=True)
-        )
-        canvas.paste(picture.crop((left, top, left + patch, top + patch)), place)
+        left = round(across * (picture.width - across_each))
+        top = round(down * (picture.height - down_each))
+        canvas.paste(picture.crop((left, top, left + across_each, top + down_each)), place)
     return np.asarray(canvas)
 
 

@@ -109,6 +109,12 @@ def test_a_mosaic_shows_all_of_the_picture() -> None:
     assert np.abs(patches.std((0, 1)) - photo.std((0, 1))).max() < 8
 
 
+@pytest.mark.parametrize("size", [(5, 900), (900, 5), (1, 1)])
+def test_a_mosaic_of_a_narrow_picture_is_full(size: tuple[int, int]) -> None:
+    photo = Image.new("RGB", size, (10, 200, 90))
+    assert (mosaic(photo, height=300, width=200, patch=128) == (10, 200, 90)).all()
+
+
 def test_a_mosaic_of_a_tiny_picture_has_its_size() -> None:
     assert mosaic(Image.new("RGB", (3, 2)), height=64, width=64, patch=32).shape == (64, 64, 3)
 
