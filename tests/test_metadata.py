@@ -81,6 +81,7 @@ def test_letters_beyond_ascii_are_kept(tmp_path: Path, ending: str) -> None:
     assert texts == ["Jürgen", "Grün 50 mm"]
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 @pytest.mark.parametrize("exif", [b"Exif\x00\x00rubbish", b"Exif\x00\x00MM\x00*\xff\xff\xff\xff"])
 def test_damaged_metadata_are_left_out(tmp_path: Path, exif: bytes) -> None:
     source = _saved(tmp_path, "photo.jpg", exif=exif)
