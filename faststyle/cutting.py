@@ -5,7 +5,8 @@ Only the few fields that matter here are looked into; all others are copied.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 
 from faststyle.protobuf import Field, content_field, number_field, read_fields
 
@@ -168,22 +169,21 @@ def _values(
         yield Field(number, written, memoryview(b""))
 
 
-def _without_what_leads_to(graph: list[Field], unused: set[str]) -> list[Field]:
+def _without_what_leads_to(graph: list[Field], unused: Set[str]) -> list[Field]:
     """Remove the nodes that put out some tensors, and every node of which nothing is used then."""
     outputs = {_names(each, VALUE_NAME)[0] for each in graph if each.number == GRAPH_OUTPUT}
-    while unused:
-        gone: list[Field] = []
-        kept: list[Field] = []
-        for each in graph:
-            useless = each.number == NODE and unused.issuperset(_names(each, NODE_OUTPUT))
-            (gone if useless else kept).append(each)
-        graph = kept
-        asked = {name for each in gone for name in _names(each, NODE_INPUT)}
-        rest = (each for each in graph if each.number == NODE)
-        unused = asked - {name for each in rest for name in _names(each, NODE_INPUT)} - outputs
-        if not gone:
-            break
-    return graph
+    nodes = [each for each in graph if each.number == NODE]
+    takes = [_names(node, NODE_INPUT) for node in nodes]
+    uses = Counter(name for names in takes for name in names)
+    useless = set(unused)
+    gone = set()
+    # Nodes stand after those that they use, so that from the end users come first.
+    for node, names in zip(reversed(nodes), reversed(takes), strict=True):
+        if useless.issuperset(_names(node, NODE_OUTPUT)):
+            gone.add(id(node))
+            uses.subtract(names)
+            useless |= {name for name in names if not uses[name] and name not in outputs}
+    return [each for each in graph if id(each) not in gone]
 
 
 def _names(node: Field, number: int) -> list[str]:

@@ -23,7 +23,7 @@ UNKNOWN = (0.0, 1.0)
 MEAN = "ReduceMean"
 """The operator that makes a mean of features."""
 
-GROWTH = 3
+GROWTH = 2.2
 """How many times as much may be kept after later layers as after the first."""
 
 ELEMENTS = {
