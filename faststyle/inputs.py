@@ -134,18 +134,18 @@ def plan(
     if not output.is_dir() and (output.exists() or is_picture(output)):
         kind = "is a file" if output.exists() else "has the name of a picture"
         raise InputError(f"{output}: {kind}; name a folder for so many pictures")
-    folders = [Path(below) / folder for folder in _folders(places, naming=naming)]
+    names = _names(places, naming=naming)
+    folders = [Path(below) / folder for folder in _folders(places, names=names)]
     for place, folder in zip(places, folders, strict=True):
         results = output / folder
         if place.picture is None and results.is_dir() and results.samefile(place.root):
             raise InputError(f"{results}: is the folder of the photos; write to another one")
-    names = _names(places, naming=naming)
     _spare_photos(
         (place.picture, output / folder / names[place.picture])
         for place, folder in zip(places, folders, strict=True)
         if place.picture is not None
     )
-    return _pair(places, folders, output, naming=naming)
+    return _pair(places, folders, output, naming=naming, names=names)
 
 
 def _spare_photos(pairs: Iterable[tuple[Path, Path]]) -> None:
@@ -178,9 +178,13 @@ def _names(places: Sequence[Place], *, naming: Naming) -> dict[Path, str]:
 
 
 def _pair(
-    places: Sequence[Place], folders: Sequence[Path], output: Path, *, naming: Naming
+    places: Sequence[Place],
+    folders: Sequence[Path],
+    output: Path,
+    *,
+    naming: Naming,
+    names: Mapping[Path, str],
 ) -> Iterator[Job]:
-    names = _names(places, naming=naming)
     matched: set[Path] = set()
     for place, folder in zip(places, folders, strict=True):
         for source in place.pictures(without=output):
@@ -194,7 +198,7 @@ def _pair(
             yield Job(source, output / folder / kept / name)
 
 
-def _folders(places: Sequence[Place], *, naming: Naming) -> list[Path]:
+def _folders(places: Sequence[Place], *, names: Mapping[Path, str]) -> list[Path]:
     """Return the folder, below that of results, for each thing that was named."""
     roots = [place.root.resolve() for place in places]
     if len(places) == 1 or (
@@ -203,7 +207,7 @@ def _folders(places: Sequence[Place], *, naming: Naming) -> list[Path]:
         return [Path()] * len(places)
     folders = [Path(place.name) for place in places]
     named = all(place.name or place.picture is not None for place in places)
-    if named and _apart(places, folders, naming=naming):
+    if named and _apart(places, folders, names=names):
         return folders
     try:
         common = os.path.commonpath(roots)
@@ -212,17 +216,16 @@ def _folders(places: Sequence[Place], *, naming: Naming) -> list[Path]:
             "photos of one name on several drives; stylize one after another"
         ) from error
     folders = [root.relative_to(common) for root in roots]
-    if not _apart(places, folders, naming=naming):
+    if not _apart(places, folders, names=names):
         raise InputError("the same photos are named twice; name each once")
     return folders
 
 
-def _apart(places: Sequence[Place], folders: Sequence[Path], *, naming: Naming) -> bool:
+def _apart(places: Sequence[Place], folders: Sequence[Path], *, names: Mapping[Path, str]) -> bool:
     """Tell whether no two things have one place, on systems that do not tell A from a either.
 
     Patterns of one folder may have one.
     """
-    names = _names(places, naming=naming)
     taken: set[tuple[str, object]] = set()
     for index, (folder, place) in enumerate(zip(folders, places, strict=True)):
         path = folder / names[place.picture] if place.picture is not None else folder

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence, Set
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -85,7 +85,7 @@ class Sharing:
             ImageError: a patch cannot be computed.
         """
         finishing = self._open(_without_features)
-        stretches = _stretches(self._path.read_bytes())
+        stretches = self._stretches
         found: dict[str, NDArray[np.float32]] = {
             f"{name}{each.number}": np.full((1, 1, 1, 1), value, np.float32)
             for name, value in zip(STATISTICS, UNKNOWN, strict=True)
@@ -140,6 +140,10 @@ class Sharing:
         except RUNTIME_ERRORS as error:
             raise ImageError(too_large(patch.pixels)) from error
         return kept | dict(zip(outputs, made, strict=True))
+
+    @cached_property
+    def _stretches(self) -> list[Stretch]:
+        return _stretches(self._path.read_bytes())
 
     def _open(self, edit: Callable[[bytes], bytes]) -> OpenModel:
         def edited(content: bytes) -> bytes:
