@@ -6,7 +6,7 @@ current exporter no longer writes, and what is not written need not be optimized
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from faststyle.training.ends import (
     open_graph,
 )
 from faststyle.training.layers import Enlarge, Residual, SampledNorm
-from faststyle.training.measuring import Affine, Bounds, Ruler
+from faststyle.training.measuring import Affine, Ruler
 from faststyle.training.network import TransformerNetwork
 from faststyle.training.writer import GraphWriter
 
@@ -34,8 +34,6 @@ DEFAULT_FORM = Form()
 
 BLOCK_WINDOW = {"kernel_shape": [3, 3]}
 """Attributes of the convolution of an `Enlarge`."""
-
-NO_BOUNDS: Mapping[SampledNorm, Bounds] = {}
 
 Normalize = Callable[[SampledNorm, str], str]
 
@@ -71,48 +69,31 @@ def _normalizer(
 ) -> Normalize:
     """Return what writes normalizations of the picture, by a context if there is one."""
     if opening.context is not None:
-        given = iter(describe(writer, network, opening.context, form=form))
+        given = iter(_describe(writer, network, opening.context, form=form))
         return lambda _, x: _apply(writer, next(given), x)
-    ruler = Ruler(writer, named=True)
+    ruler = Ruler(writer)
     return lambda layer, x: _apply(writer, _measure(ruler, layer, x), x)
 
 
-def describe(
-    writer: GraphWriter,
-    network: TransformerNetwork,
-    context: Filled,
-    *,
-    form: Form,
-    bounds: Mapping[SampledNorm, Bounds] = NO_BOUNDS,
+def _describe(
+    writer: GraphWriter, network: TransformerNetwork, context: Filled, *, form: Form
 ) -> list[Affine]:
-    """Run the layers on another picture, and return what normalizes each of them.
-
-    Args:
-        writer: to write to.
-        network: to be written.
-        context: the other picture.
-        form: what the file takes.
-        bounds: of what divides, by layer, if any.
-    """
-    ruler = Ruler(writer, named=False)
+    """Run the layers on another picture, and return what normalizes each of them."""
+    ruler = Ruler(writer)
     affines: list[Affine] = []
 
     def normalize(layer: SampledNorm, x: str) -> str:
-        affines.append(_measure(ruler, layer, x, bounds=bounds.get(layer)))
+        affines.append(_measure(ruler, layer, x))
         return _apply(writer, affines[-1], x)
 
     layers = list(network.layers)[:-1]
     _write_all(writer, *_begin(writer, layers, context.planes, form=form), normalize)
-    # What comes after the last statistics leads nowhere.
-    used = affines[-1].scale, affines[-1].shift
-    while not set(writer.nodes[-1].output) & set(used):
-        writer.nodes.pop()
+    writer.end_with(affines[-1].scale, affines[-1].shift)
     return affines
 
 
-def _measure(ruler: Ruler, layer: SampledNorm, x: str, *, bounds: Bounds | None = None) -> Affine:
-    sampled = ruler.writer.float32(ruler.sample(x))
-    return ruler.measure(layer, sampled, bounds=bounds)
+def _measure(ruler: Ruler, layer: SampledNorm, x: str) -> Affine:
+    return ruler.measure(layer, ruler.writer.float32(ruler.sample(x)))
 
 
 def _apply(writer: GraphWriter, affine: Affine, x: str) -> str:

@@ -38,17 +38,13 @@ class Bounds:
 
 
 class Ruler:
-    """Measures features of one picture, layer after layer."""
+    """Measures features of one picture, layer after layer.
 
-    def __init__(self, writer: GraphWriter, *, named: bool) -> None:
-        """Begin.
+    What is measured has names, by which other pictures can share it.
+    """
 
-        Args:
-            writer: to write to.
-            named: whether what is measured is to have names that it can be shared by.
-        """
+    def __init__(self, writer: GraphWriter) -> None:
         self.writer = writer
-        self.named = named
         self.count = 0
 
     def sample(self, features: str) -> str:
@@ -77,11 +73,10 @@ class Ruler:
         spread = writer.node("Sqrt", writer.node("Add", variance, writer.number(layer.epsilon)))
         if bounds is not None:
             spread = self._bounded(spread, mean, bounds)
-        if self.named:
-            mean, spread = (
-                self._name(each, f"{name}{self.count}")
-                for each, name in zip((mean, spread), STATISTICS, strict=True)
-            )
+        mean, spread = (
+            self._name(each, f"{name}{self.count}")
+            for each, name in zip((mean, spread), STATISTICS, strict=True)
+        )
         self.count += 1
         weight, bias = (
             writer.float32(writer.parameter(each)) for each in (layer.weight, layer.bias)

@@ -27,8 +27,8 @@ from torch import Tensor, nn
 
 from faststyle.contract import NCHW_FLOAT, SAMPLE_STEP
 from faststyle.errors import ExportError
-from faststyle.training.ends import Form, close_graph, from_levels, open_graph
-from faststyle.training.graph import BLOCK_WINDOW, DEFAULT_FORM, describe, reflect, window
+from faststyle.training.ends import Filled, Form, close_graph, from_levels, open_graph
+from faststyle.training.graph import BLOCK_WINDOW, DEFAULT_FORM, reflect, window
 from faststyle.training.layers import Enlarge, Residual, SampledNorm
 from faststyle.training.measuring import Affine, Bounds, Ruler
 from faststyle.training.network import OUTPUT_UNITS, TransformerNetwork
@@ -98,8 +98,8 @@ def write_quantized_graph(
 ) -> onnx.ModelProto:
     """Write a network as an int8 model of one picture at a time, without metadata.
 
-    A context is measured in float32, as are the first features. Weights are symmetrical int8 with
-    a scale for each channel, everything between layers is uint8.
+    Weights are symmetrical int8 with a scale for each channel, everything between layers is uint8,
+    but for the first features where they are measured.
 
     Args:
         network: one whose statistics can be shared.
@@ -118,25 +118,21 @@ def write_quantized_graph(
     # What normalizes the picture itself is within no range before, and needs no bound.
     bounds = {norm: _bounds(norm, seen) for norm in list(seen.spreads)[1:]}
     opening = open_graph(writer, network, form=form)
-    context, filled = opening.context, opening.picture
+    stem = next(each for each in network.layers if isinstance(each, nn.Conv2d))
+    *layers, last = network.layers
+
+    def write(picture: Filled, *, given: Iterator[Affine] | None) -> tuple[_Quantizer, _Value]:
+        width = writer.node("Slice", picture.size, writer.integers(1), writer.integers(2))
+        quantizer = _Quantizer(writer, seen, bounds=bounds, given=given, stem=stem, width=width)
+        return quantizer, quantizer.write_all(layers, quantizer.bytes_of(picture, form=form))
+
     given = None
-    if context is not None:
-        given = iter(describe(writer, network, context, form=form, bounds=bounds))
-    width = writer.node("Slice", filled.size, writer.integers(1), writer.integers(2))
-    quantizer = _Quantizer(
-        writer,
-        seen,
-        ruler=Ruler(writer, named=True),
-        bounds=bounds,
-        given=given,
-        stem=next(each for each in network.layers if isinstance(each, nn.Conv2d)),
-        width=width,
-    )
-    picture = Range(0, 1)
-    planes = filled.planes
-    if form.layout == NCHW_FLOAT:
-        planes = quantizer.quantize(planes, picture)
-    painted = quantizer.write_all(list(network.layers), _Value(planes, picture, 1)).name
+    if opening.context is not None:
+        quantizer, _ = write(opening.context, given=None)
+        writer.end_with(quantizer.found[-1].scale, quantizer.found[-1].shift)
+        given = iter(quantizer.found)
+    quantizer, features = write(opening.picture, given=given)
+    painted = quantizer.write([last], features).name
     if form.layout == NCHW_FLOAT:
         painted = from_levels(writer, painted)
     return close_graph(writer, network, opening, painted=painted, form=form, batch=1)
@@ -158,7 +154,6 @@ class _Quantizer:
         writer: GraphWriter,
         seen: Observations,
         *,
-        ruler: Ruler,
         bounds: Mapping[SampledNorm, Bounds],
         given: Iterator[Affine] | None,
         stem: nn.Module,
@@ -166,11 +161,19 @@ class _Quantizer:
     ) -> None:
         self.writer = writer
         self.seen = seen
-        self.ruler = ruler
+        self.ruler = Ruler(writer)
         self.given = given
+        self.found: list[Affine] = []
         self.bounds = bounds
         self.stem = stem
         self.width = width
+
+    def bytes_of(self, picture: Filled, *, form: Form) -> _Value:
+        values = Range(0, 1)
+        planes = picture.planes
+        if form.layout == NCHW_FLOAT:
+            planes = self.quantize(planes, values)
+        return _Value(planes, values, 1)
 
     def write_all(self, layers: Sequence[nn.Module], x: _Value) -> _Value:
         remaining = list(layers)
@@ -247,7 +250,8 @@ class _Quantizer:
             output = self.seen.outputs[layer].widened(SAMPLE_MARGIN)
             value = self.convolve(x, layer.weight, None, attributes=attributes, output=output)
             sampled = self.dequantize(value)
-        return self.ruler.measure(norm, sampled, bounds=self.bounds.get(norm))
+        self.found.append(self.ruler.measure(norm, sampled, bounds=self.bounds.get(norm)))
+        return self.found[-1]
 
     def _twice(self, by_channel: str) -> str:
         """Turn 1×C×1×1 into a vector of 2·C."""

@@ -60,6 +60,11 @@ class GraphWriter:
         self.nodes.append(node)
         return output
 
+    def end_with(self, *used: str) -> None:
+        """Drop the nodes after the last one that puts out any of these, as they lead nowhere."""
+        while not set(self.nodes[-1].output) & set(used):
+            self.nodes.pop()
+
     def constant(self, values: NDArray[np.generic], *, name: str = "") -> str:
         """Return the name of a constant, written once however often it is used."""
         key = (f"{name}{values.dtype}{values.shape}", values.tobytes())

@@ -85,19 +85,21 @@ def test_convolutions_compute_in_bytes(network: TransformerNetwork) -> None:
     assert operators.count("Conv") == 1  # … but the stem
 
 
-def test_another_picture_is_measured_in_floats(network: TransformerNetwork) -> None:
+def test_another_picture_is_measured_in_bytes(network: TransformerNetwork) -> None:
     photo, context = _photo(80, 96, seed=1), _photo(61, 130, seed=2)
     seen = observe(network, [_photo(80, 96, seed=seed) for seed in range(4)])
     model = write_quantized_graph(network, seen=seen, form=Form(context_input=True))
     onnx.checker.check_model(model, full_check=True)
     operators = [node.op_type for node in model.graph.node]
-    convolutions = _count(network, nn.Conv2d)
-    assert operators.count("QLinearConv") == convolutions + 2
-    assert operators.count("Conv") == convolutions  # all up to the last statistics
+    convolutions, norms = (_count(network, kind) for kind in (nn.Conv2d, SampledNorm))
+    # Those of the picture, and of the context all but the last of them, and for measuring …
+    assert operators.count("QLinearConv") == convolutions + 2 + convolutions + norms - 1
+    assert operators.count("Conv") == 1  # … but the stem
     painted = _run(model, photo, context=context)
     assert np.abs(painted - _expected(network, photo, context)).mean() < 2
     assert np.abs(painted - _expected(network, photo)).mean() > 4
-    assert np.abs(_run(model, photo, context=photo) - _expected(network, photo)).mean() < 2
+    inside = write_quantized_graph(network, seen=seen)
+    assert np.array_equal(_run(model, photo, context=photo), _run(inside, photo))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (37, 61), (130, 95), (3, 300)])
