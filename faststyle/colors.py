@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from functools import lru_cache
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from faststyle.errors import ImageError
+
+Picture: TypeAlias = Image.Image | NDArray[np.uint8]
+"""A PIL image of any mode, or uint8 H×W×3, RGB."""
+
+AnyPicture = TypeVar("AnyPicture", Image.Image, NDArray[np.uint8])
+"""One or the other of them."""
 
 WIDE_MODES = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 """Pillow's greyscale modes of more than 8 bits, which ``convert`` would clip at 255."""
@@ -43,6 +51,45 @@ def bytes_beside(picture: Image.Image) -> int:
     if same and not (isinstance(profile, bytes) and _transform(profile, "RGB")):
         return 0  # it is its own colours
     return alpha + SMALL_MODES.get(picture.mode, 4)
+
+
+def read_colors(picture: Picture) -> tuple[NDArray[np.uint8], Image.Image | None]:
+    """Return the colours of a picture, uint8 H×W×3, and its transparency if it has any.
+
+    Raises:
+        ImageError: it is an array of another type or shape, is empty, or has no colours.
+    """
+    alpha = None
+    if isinstance(picture, Image.Image):
+        colors, alpha = split_alpha(picture)
+        picture = np.asarray(colors)
+    if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8:
+        kind = getattr(picture, "dtype", type(picture).__name__)
+        raise ImageError(f"a picture must be a PIL image or a uint8 array, not {kind}")
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.size == 0:
+        raise ImageError(f"an array must be H×W×3 and not empty, not {picture.shape}")
+    return picture, alpha
+
+
+def repainted(
+    picture: AnyPicture, paint: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+) -> AnyPicture:
+    """Repaint the colours of a picture, uint8 H×W×3, and keep its transparency.
+
+    Returns:
+        The same type: an RGB image, RGBA if the picture has transparency, or an array.
+
+    Raises:
+        ImageError: as `read_colors`.
+    """
+    pixels, alpha = read_colors(picture)
+    painted = paint(pixels)
+    if not isinstance(picture, Image.Image):
+        return painted
+    image = Image.fromarray(painted)
+    if alpha is not None:
+        image.putalpha(alpha)
+    return image
 
 
 def split_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:

@@ -8,8 +8,11 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from faststyle.errors import InputError, OutputExistsError
+
+Item = TypeVar("Item")
 
 PICTURE_FORMATS = {
     ".jpg": "JPEG",
@@ -87,10 +90,10 @@ def something_else(path: Path) -> bool:
         return False
 
 
-def evenly_chosen(paths: Sequence[Path], *, most: int) -> list[Path]:
-    """Return so many of the paths, at even distances of one another, or all if there are fewer."""
-    count = min(most, len(paths))
-    return [paths[place * len(paths) // count] for place in range(count)]
+def evenly_chosen(items: Sequence[Item], *, most: int) -> list[Item]:
+    """Return so many of some items, at even distances of one another, or all if there are fewer."""
+    count = min(most, len(items))
+    return [items[place * len(items) // count] for place in range(count)]
 
 
 def is_picture(path: Path) -> bool:

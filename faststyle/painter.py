@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
@@ -16,6 +17,7 @@ from faststyle.contract import ModelCard
 from faststyle.controls import Controls
 from faststyle.errors import OptionError
 from faststyle.memory import Budget
+from faststyle.scene import FRAMES
 from faststyle.tiles import Brush, Pixels, repaint
 
 PICTURE_BYTES = 4
@@ -32,7 +34,7 @@ LARGEST_SIDE = 2048
 
 
 class Style(Protocol):
-    """What paints: a `faststyle.Stylizer`, or a stand-in."""
+    """What paints: a `faststyle.Stylizer`, a `faststyle.scene.Scene`, or a stand-in."""
 
     @property
     def card(self) -> ModelCard:
@@ -46,8 +48,15 @@ class Style(Protocol):
     def bytes_per_tile_pixel(self) -> int:
         """Memory that repainting a part takes, for each of its pixels."""
 
+    @property
+    def shares(self) -> bool:
+        """Whether several pictures can be painted by the same statistics."""
+
     def __call__(self, image: Pixels) -> Pixels:
         """Repaint uint8 H×W×3."""
+
+    def scene(self, frames: Iterable[Image.Image], *, memory: int) -> Style:
+        """Return what repaints pictures of a scene alike, by statistics of some of them."""
 
     def brush(self, picture: Image.Image, *, side: int) -> Brush:
         """Return what repaints parts of a picture so that they fit together."""
@@ -94,6 +103,36 @@ class Painter:
         self.bytes_per_pixel = max(style.bytes_per_pixel for style, _ in self.styles)
         self.bytes_per_tile_pixel = max(style.bytes_per_tile_pixel for style, _ in self.styles)
 
+    @property
+    def shares(self) -> bool:
+        """Whether all styles can paint several pictures by the same statistics."""
+        return all(style.shares for style, _ in self.styles)
+
+    def alike(self, frames: Callable[[], Iterable[Image.Image]]) -> Painter:
+        """Return what paints photos of a scene alike with every style that can do so.
+
+        Args:
+            frames: gives some photos from all over the scene, of any mode, `FRAMES` at most; called
+                for each style.
+
+        Raises:
+            ImageError: a photo has no colours, or cannot be computed.
+        """
+        painter = copy.copy(self)
+        # What is kept of so few patches is less than what painting takes, which comes later.
+        memory = self.budget.total // 2
+        painter.styles = [
+            Weighted(style.scene(map(self._as_painted, frames()), memory=memory), weight)
+            if style.shares
+            else Weighted(style, weight)
+            for style, weight in self.styles
+        ]
+        return painter
+
+    def _as_painted(self, photo: Image.Image) -> Image.Image:
+        picture, _ = self.controls.fit(*split_alpha(photo))
+        return picture if self.controls.stroke_scale == 1 else self._scaled(picture)
+
     @contextmanager
     def room(
         self, size: tuple[int, int], *, frames: int = 1, beside: int = 0
@@ -110,8 +149,10 @@ class Painter:
         """
         fitted = self.controls.fitted(size)
         width, height = self.controls.painted(fitted)
-        # The photo, what it is scaled to, results of earlier frames, what has another stroke scale.
-        pictures = (PICTURE_BYTES + beside) * math.prod(size)
+        # The photo, those that a scene is measured by, what it is scaled to, results of earlier
+        # frames, what has another stroke scale.
+        measured = min(frames, FRAMES) if frames > 1 else 0
+        pictures = (PICTURE_BYTES * (1 + measured) + beside) * math.prod(size)
         pictures += PICTURE_BYTES * math.prod(fitted) * (frames - 1 + (fitted != size))
         pictures += PICTURE_BYTES * width * height * (fitted != (width, height))
         copies = (COPIES - 1) * PICTURE_BYTES * max(math.prod(size), width * height)
@@ -168,9 +209,7 @@ class Painter:
 
     def _paint_scaled(self, picture: Image.Image, *, side: int | None) -> None:
         """Paint at another size, and put that, brought back to its own, in the picture's place."""
-        small = picture.resize(
-            self.controls.painted(picture.size), Image.Resampling.LANCZOS, reducing_gap=3
-        )
+        small = self._scaled(picture)
         self._paint(small, side=side, controls=Controls())
         rows = picture.height if side is None else side
         width, height = picture.size
@@ -185,6 +224,10 @@ class Painter:
             photo = np.asarray(picture.crop((0, top, width, bottom)))
             result = self.controls.finish(photo, np.asarray(painting), top=top, height=height)
             picture.paste(Image.fromarray(result), (0, top))
+
+    def _scaled(self, picture: Image.Image) -> Image.Image:
+        size = self.controls.painted(picture.size)
+        return picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3)
 
 
 def _blended(brushes: Sequence[tuple[Brush, float]]) -> Brush:

@@ -1,4 +1,4 @@
-"""Statistics of a picture that all of its tiles are painted by, measured part after part."""
+"""Statistics that tiles of a picture, or pictures of a scene, are painted by, measured by parts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from faststyle.cutting import Dimensions, carried, cut, only, origin, tensors_ca
 from faststyle.errors import ImageError, ModelError
 from faststyle.port import INPUT_TYPES, Port, Statistics, too_large
 from faststyle.session import QUIET, RUNTIME_ERRORS, OpenModel, open_model
-from faststyle.tiles import Patch
+from faststyle.tiles import Patch, Pixels
 
 UNKNOWN = (0.0, 1.0)
 """What stands for mean and spread of layers that are not measured yet."""
@@ -69,8 +69,14 @@ class Sharing:
         self._threads = threads
         self.port = Port(self._open(_with_statistics), path=path, ours=True)
 
+    def paint_by(
+        self, patches: Sequence[Patch], *, step: int, memory: int
+    ) -> Callable[[Pixels], Pixels]:
+        """Return what paints uint8 H×W×3 by the statistics of some patches, as `measure`."""
+        return partial(self.port.paint, statistics=self.measure(patches, step=step, memory=memory))
+
     def measure(self, patches: Sequence[Patch], *, step: int, memory: int) -> Statistics:
-        """Find the statistics of a picture, layer after layer, by features of parts of it.
+        """Find the statistics of pictures, layer after layer, by features of parts of them.
 
         Args:
             patches: the parts, of which the inner areas count.
@@ -79,7 +85,7 @@ class Sharing:
                 little, each layer is computed from the pixels anew, with the same result.
 
         Returns:
-            What normalizes the picture that the inner areas make up.
+            What normalizes a picture that the inner areas make up.
 
         Raises:
             ImageError: a patch cannot be computed.
@@ -155,7 +161,7 @@ class Sharing:
                     f"{self._path}: a file of this format cannot paint in tiles; pass the .onnx "
                     "file that it was made of, or give it more --memory"
                 ) from error
-            raise ModelError(f"{self._path}: too old to paint a picture in tiles; export it again")
+            raise ModelError(f"{self._path}: too old to paint tiles or frames alike; export it again")
 
         return open_model(self._path, device=self._device, threads=self._threads, edit=edited)
 

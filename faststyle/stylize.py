@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
@@ -14,10 +14,11 @@ from typing import BinaryIO, Protocol
 from PIL import Image
 
 from faststyle.errors import FaststyleError, ImageError, OutputExistsError
-from faststyle.files import refuse_existing
+from faststyle.files import evenly_chosen, refuse_existing
 from faststyle.formats import ANIMATED_FORMATS, picture_format
 from faststyle.images import MAX_PIXELS, USUAL_DURATION, Result, open_photo, save_result
 from faststyle.inputs import Job
+from faststyle.scene import FRAMES
 
 AHEAD = 2
 """Pictures that are begun or wait, for each worker."""
@@ -30,6 +31,13 @@ class Paint(Protocol):
         self, size: tuple[int, int], *, frames: int, beside: int
     ) -> AbstractContextManager[int | None]:
         """Wait until there is memory for a photo; yield the side of tiles, None for no tiles."""
+
+    def alike(self, frames: Callable[[], Iterable[Image.Image]]) -> Paint:
+        """Return what paints photos of a scene alike, where that is possible.
+
+        Args:
+            frames: gives some of them, any number of times.
+        """
 
     def __call__(self, photo: Image.Image, *, side: int | None) -> Image.Image:
         """Repaint a photo."""
@@ -112,15 +120,27 @@ def stylize_photo(
     """
     with open_photo(source, name=name, max_pixels=options.max_pixels) as photo:
         count = photo.count if encoder in ANIMATED_FORMATS else 1
+        numbers = range(count)
         frames, durations = [], []
         with paint.room(photo.size, frames=count, beside=photo.bytes_beside) as side:
-            for frame in islice(photo.frames, count):
+            if count > 1:
+                some = [photo.frame(number) for number in evenly_chosen(numbers, most=FRAMES)]
+                with _named(name):
+                    paint = paint.alike(lambda: some)
+            for frame in map(photo.frame, numbers):
                 durations.append(float(frame.info.get("duration", USUAL_DURATION)))
-                try:
+                with _named(name):
                     frames.append(paint(frame, side=side))
-                except ImageError as error:
-                    raise ImageError(f"{name}: {error}") from error
         return Result(frames, durations, photo.loop, photo.metadata)
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Begin messages with the name of the picture."""
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}") from error
 
 
 def stylize_files(

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TypeAlias, overload
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from faststyle.colors import split_alpha
+from faststyle.colors import AnyPicture, Picture, read_colors, repainted
 from faststyle.contract import (
     CONTEXT,
     NCHW_FLOAT,
@@ -27,13 +25,11 @@ from faststyle.contract import (
 from faststyle.errors import ImageError, ModelError
 from faststyle.gallery import resolve
 from faststyle.port import MULTIPLES, Port, read_input
+from faststyle.scene import PATCHES_OF_FRAME, Scene, agreeing
 from faststyle.session import OpenModel, open_model
 from faststyle.sharing import Sharing
-from faststyle.tiles import Brush, Pixels, Place, mosaic, patches, repaint
+from faststyle.tiles import PATCHES, Brush, Patch, Pixels, Place, mosaic, patches, repaint
 from faststyle.wash import with_wash
-
-Picture: TypeAlias = Image.Image | NDArray[np.uint8]
-"""A PIL image of any mode, or uint8 H×W×3, RGB."""
 
 BYTES_OF_ENDS = 120
 """Memory that a run takes for each pixel, however wide the network is."""
@@ -58,6 +54,9 @@ FOREIGN_HALO = 64
 
 MOSAIC_PATCH = 128
 """Side of the patches that stand for a whole picture beside its tiles, in pixels."""
+
+SCENE_MEMORY = 500_000_000
+"""Bytes for what is kept while a scene is measured, where nothing else is said."""
 
 
 class Stylizer:
@@ -89,15 +88,7 @@ class Stylizer:
         self._path = path
         self._threads = threads
 
-    @overload
-    def __call__(self, image: Image.Image, *, context: Picture | None = None) -> Image.Image: ...
-
-    @overload
-    def __call__(
-        self, image: NDArray[np.uint8], *, context: Picture | None = None
-    ) -> NDArray[np.uint8]: ...
-
-    def __call__(self, image: Picture, *, context: Picture | None = None) -> Picture:
+    def __call__(self, image: AnyPicture, *, context: Picture | None = None) -> AnyPicture:
         """Repaint one picture, of any size from 1×1 up, at exactly its size.
 
         Args:
@@ -123,26 +114,53 @@ class Stylizer:
                 f"the model {self.card.style!r} takes no context; use one that was exported with "
                 "--context-input, of a network whose statistics can be shared"
             )
-        pixels, alpha = _read(image)
-        other = None if context is None else _read(context)[0]
+        other = None if context is None else read_colors(context)[0]
+        return repainted(image, partial(self._paint, context=other))
+
+    def _paint(self, pixels: Pixels, *, context: Pixels | None) -> Pixels:
         sides = self.port.taken.sides
         if sides is None:
-            stylized = self.port.paint(pixels, context=other)
-        elif other is None:
-            stylized = self._repaint_in_tiles(pixels)
-        elif pixels.shape[:2] == other.shape[:2] == sides:
-            stylized = self.port.paint(pixels, context=other)
-        else:
+            return self.port.paint(pixels, context=context)
+        if context is None:
+            return self._repaint_in_tiles(pixels)
+        if pixels.shape[:2] == context.shape[:2] == sides:
+            return self.port.paint(pixels, context=context)
+        raise ModelError(
+            f"{self._path}: takes pictures and contexts of {sides[1]}×{sides[0]} pixels alone; "
+            "export it without --size for others"
+        )
+
+    @property
+    def shares(self) -> bool:
+        """Whether several pictures can be painted by the same statistics."""
+        return self.card.normalization == "sampled" and self.port.taken.sides is None
+
+    def scene(self, frames: Iterable[Picture], *, memory: int = SCENE_MEMORY) -> Scene:
+        """Return what repaints pictures of one scene alike, by statistics of some of them.
+
+        So frames of a video do not flicker: what stands still is painted the same in all.
+
+        Args:
+            frames: some from all over the scene, as they are taken by a call; eight are enough.
+            memory: bytes for what is kept while they are measured.
+
+        Raises:
+            ModelError: the network has no statistics to share, the file is for pictures of one
+                size, or of a version before 0.3.
+            ImageError: a frame is no picture, or cannot be computed, or there are none.
+        """
+        if not self.shares:
             raise ModelError(
-                f"{self._path}: takes pictures and contexts of {sides[1]}×{sides[0]} pixels alone; "
-                "export it without --size for others"
+                f"{self._path}: cannot paint several pictures alike; use a model of the preset "
+                "fast or quality that was exported without --size"
             )
-        if not isinstance(image, Image.Image):
-            return stylized
-        picture = Image.fromarray(stylized)
-        if alpha is not None:
-            picture.putalpha(alpha)
-        return picture
+        parts: list[Patch] = []
+        for frame in frames:
+            parts += self._patches(Image.fromarray(read_colors(frame)[0]), most=PATCHES_OF_FRAME)
+        if not parts:
+            raise ImageError("a scene needs a frame that it is measured by")
+        paint = self._sharing.paint_by(parts, step=self._step, memory=memory)
+        return Scene(paint, card=self.card, bytes_per_pixel=self.bytes_per_pixel)
 
     @property
     def bytes_per_pixel(self) -> int:
@@ -155,8 +173,7 @@ class Stylizer:
     @property
     def bytes_per_tile_pixel(self) -> int:
         """Memory that repainting a part of a picture takes, for each of its pixels."""
-        agree = self.card.normalization == "sampled"
-        return self.bytes_per_pixel * (1 if agree else 1 + BESIDE)
+        return self.bytes_per_pixel * (1 if self.shares else 1 + BESIDE)
 
     def brush(self, picture: Image.Image, *, side: int) -> Brush:
         """Return what repaints parts of a picture so that they fit together.
@@ -175,22 +192,27 @@ class Stylizer:
         """
         if self.port.taken.sides is not None:
             return self._brush_of_sides(picture, sides=self.port.taken.sides)
-        halo, multiple = self.card.halo, self.card.multiple
-        if self.card.normalization == "sampled":
-            if self.card.context == "input":
-                seen = mosaic(picture, height=side, width=side, patch=MOSAIC_PATCH)
-                paint = _whatever_the_place(partial(self.port.paint, context=seen))
-            else:
-                step = SAMPLE_STEP * multiple
-                parts = list(patches(picture, halo=halo, step=step))
-                memory = side**2 * self.bytes_per_tile_pixel  # of a tile, which comes later
-                shared = self._sharing.measure(parts, step=step, memory=memory)
-                paint = _whatever_the_place(partial(self._sharing.port.paint, statistics=shared))
-            return Brush(paint, halo=halo, feather=0, multiple=multiple)
+        if self.shares:
+            memory = side**2 * self.bytes_per_tile_pixel  # of a tile, which comes later
+            parts = list(self._patches(picture, most=PATCHES))
+            paint = self._sharing.paint_by(parts, step=self._step, memory=memory)
+            return agreeing(paint, card=self.card)
         beside = mosaic(picture, height=side, width=BESIDE * side, patch=MOSAIC_PATCH)
-        paint = _whatever_the_place(partial(self._repaint_beside, beside=beside))
-        feather = math.ceil(FEATHER / multiple) * multiple
-        return Brush(paint, halo=halo, feather=feather, multiple=multiple)
+        multiple = self.card.multiple
+        return Brush(
+            lambda part, _: self._repaint_beside(part, beside=beside),
+            halo=self.card.halo,
+            feather=math.ceil(FEATHER / multiple) * multiple,
+            multiple=multiple,
+        )
+
+    @property
+    def _step(self) -> int:
+        """Pixels from one position that is measured to the next."""
+        return SAMPLE_STEP * self.card.multiple
+
+    def _patches(self, picture: Image.Image, *, most: int) -> Iterator[Patch]:
+        return patches(picture, halo=self.card.halo, step=self._step, most=most)
 
     def _repaint_in_tiles(self, pixels: Pixels) -> Pixels:
         picture = Image.fromarray(pixels)
@@ -304,21 +326,3 @@ def read_card(model: OpenModel, *, path: Path) -> ModelCard | None:
 def foreign_card(path: Path) -> ModelCard:
     """Return what is taken to be so of a network that says nothing of itself."""
     return ModelCard(style=path.stem, halo=FOREIGN_HALO, multiple=MULTIPLES[0])
-
-
-def _whatever_the_place(paint: Callable[[Pixels], Pixels]) -> Callable[[Pixels, Place], Pixels]:
-    return lambda part, _: paint(part)
-
-
-def _read(picture: Picture) -> tuple[NDArray[np.uint8], Image.Image | None]:
-    """Return the colours of a picture, uint8 H×W×3, and its transparency if it has any."""
-    alpha = None
-    if isinstance(picture, Image.Image):
-        colors, alpha = split_alpha(picture)
-        picture = np.asarray(colors)
-    if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8:
-        kind = getattr(picture, "dtype", type(picture).__name__)
-        raise ImageError(f"a picture must be a PIL image or a uint8 array, not {kind}")
-    if picture.ndim != 3 or picture.shape[2] != 3 or picture.size == 0:
-        raise ImageError(f"an array must be H×W×3 and not empty, not {picture.shape}")
-    return picture, alpha

@@ -22,7 +22,7 @@ PATCH = 384
 """Side of the patches that a picture is measured by, in pixels."""
 
 PATCHES = 8
-"""Most of them beside one another, and below one another."""
+"""Most of them beside one another, and below one another, in a picture that is painted in tiles."""
 
 Finish = Callable[[Pixels, Pixels, int], Pixels]
 """Makes rows of the result out of rows of the picture, those painted, and the first's number."""
@@ -185,7 +185,7 @@ class Patch(NamedTuple):
         return features[:, rows, columns]
 
 
-def patches(picture: Image.Image, *, halo: int, step: int) -> Iterator[Patch]:
+def patches(picture: Image.Image, *, halo: int, step: int, most: int) -> Iterator[Patch]:
     """Cut patches out of an RGB picture that cover it, or lie at even distances in a large one.
 
     Their areas do not overlap. What lies outside of them is seen otherwise in a patch than in the
@@ -195,20 +195,21 @@ def patches(picture: Image.Image, *, halo: int, step: int) -> Iterator[Patch]:
         picture: of any size.
         halo: pixels around an area that its features depend on.
         step: where patches and areas begin is divisible by this.
+        most: of them beside one another, and below one another; at least 2.
     """
     halo = math.ceil(halo / step) * step
-    for top, bottom, rows in _stretches(picture.height, halo=halo, step=step):
-        for left, right, columns in _stretches(picture.width, halo=halo, step=step):
+    for top, bottom, rows in _stretches(picture.height, halo=halo, step=step, most=most):
+        for left, right, columns in _stretches(picture.width, halo=halo, step=step, most=most):
             yield Patch(np.asarray(picture.crop((left, top, right, bottom))), rows, columns)
 
 
-def _stretches(length: int, *, halo: int, step: int) -> Iterator[tuple[int, int, slice]]:
+def _stretches(length: int, *, halo: int, step: int, most: int) -> Iterator[tuple[int, int, slice]]:
     """Yield where patches begin and end along one axis, and the areas in them."""
     side = max(PATCH, 4 * halo)
     if length < side + step:
         yield 0, length, slice(0, None)
         return
-    count = min(PATCHES, math.ceil((length - 2 * halo) / (side - 2 * halo)))
+    count = min(most, math.ceil((length - 2 * halo) / (side - 2 * halo)))
     starts = [place * (length - side) // (count - 1) // step * step for place in range(count)]
     done = 0
     for start in starts[:-1]:

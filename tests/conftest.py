@@ -137,9 +137,10 @@ def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def fast_models(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    """Model files of one network that tiles can share statistics of, by precision, and ``context``.
+    """Model files of one network that tiles can share statistics of, by precision.
 
-    The latter takes another picture to measure; the others measure the picture itself.
+    ``context`` and ``context_int8`` take another picture to measure, the others measure the
+    picture itself.
     """
     import torch
 
@@ -153,14 +154,16 @@ def fast_models(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     photos = [folder / f"{seed}.png" for seed in range(FEWEST_PHOTOS)]
     for seed, path in enumerate(photos):
         Image.fromarray(blotches(64, 96, seed=seed)).save(path)
-    models = {name: folder / f"{name}.onnx" for name in ("fp32", "fp16", "int8", "context")}
-    for name, path in models.items():
+    precisions = {name: name for name in ("fp32", "fp16", "int8")}
+    precisions |= {"context": "fp32", "context_int8": "int8"}
+    models = {name: folder / f"{name}.onnx" for name in precisions}
+    for name, precision in precisions.items():
         export_model(
             network,
-            path,
+            models[name],
             card=make_card(network),
-            precision="fp32" if name == "context" else name,
-            form=Form(context_input=name == "context"),
+            precision=precision,
+            form=Form(context_input=name.startswith("context")),
             photos=photos,
         )
     return models

@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from faststyle.errors import ImageError, ModelError, OutputExistsError
 from faststyle.images import open_picture
 from faststyle.inputs import Job
+from faststyle.scene import FRAMES
 from faststyle.stylize import (
     FileOptions,
     FileResult,
@@ -33,6 +35,7 @@ class Invert:
 
     def __init__(self) -> None:
         self.sizes: list[tuple[int, int, int]] = []
+        self.scenes: list[list[NDArray[np.uint8]]] = []
 
     @contextmanager
     def room(
@@ -44,6 +47,11 @@ class Invert:
     ) -> Iterator[int | None]:
         self.sizes.append((*size, frames))
         yield None
+
+    def alike(self, frames: Callable[[], Iterable[Image.Image]]) -> Invert:
+        """Remember the colours of the frames."""
+        self.scenes.append([pixels(each.convert("RGB"))[0, 0] for each in frames()])
+        return self
 
     def __call__(self, photo: Image.Image, *, side: int | None) -> Image.Image:
         assert side is None
@@ -91,6 +99,7 @@ def test_an_animation_is_stylized_frame_by_frame(tmp_path: Path) -> None:
         painter = Invert()
         stylize_file(painter, job, options=OPTIONS)
         assert painter.sizes == [(8, 8, count)]
+        assert [len(each) for each in painter.scenes] == ([3] if count > 1 else [])
         with Image.open(job.destination) as result:
             assert getattr(result, "n_frames", 1) == count
             colors = []
@@ -99,6 +108,19 @@ def test_an_animation_is_stylized_frame_by_frame(tmp_path: Path) -> None:
                 colors.append(np.asarray(result.convert("RGB"))[4, 4] > 128)
         expected = [(True, True, True), (True, True, False), (False, True, True)]
         assert [tuple(each) for each in colors] == expected[:count]
+
+
+def test_frames_from_all_over_an_animation_make_its_scene(tmp_path: Path) -> None:
+    first, *rest = (Image.new("RGB", (8, 8), (12 * number, 0, 0)) for number in range(20))
+    first.save(tmp_path / "a.webp", save_all=True, append_images=rest, lossless=True)
+    painter = Invert()
+    stylize_file(painter, Job(tmp_path / "a.webp", tmp_path / "out.webp"), options=OPTIONS)
+    (scene,) = painter.scenes
+    assert len(scene) == FRAMES
+    reds = [int(red) for red, _, _ in scene]
+    assert reds == sorted(set(reds))
+    assert reds[0] <= 12
+    assert reds[-1] >= 12 * 16
 
 
 def test_an_existing_file_is_replaced_only_when_asked(paint: Paint) -> None:

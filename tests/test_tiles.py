@@ -122,7 +122,7 @@ def test_a_mosaic_of_a_tiny_picture_has_its_size() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (PATCH, 90), (PATCH - 1, PATCH + 7)])
 def test_a_small_picture_is_its_own_patch(size: tuple[int, int]) -> None:
     photo = blotches(*size)
-    (patch,) = patches(Image.fromarray(photo), halo=36, step=8)
+    (patch,) = patches(Image.fromarray(photo), halo=36, step=8, most=PATCHES)
     assert np.array_equal(patch.pixels, photo)
     assert np.array_equal(photo[patch.rows, patch.columns], photo)
 
@@ -139,7 +139,7 @@ def test_areas_of_patches_cover_a_picture_once(size: tuple[int, int]) -> None:
     photo = np.stack([down % 256, across % 256, down // 256 * 16 + across // 256], axis=-1)
     picture = Image.fromarray(photo.astype(np.uint8))
     times = np.zeros(size, int)
-    found = list(patches(picture, halo=halo, step=step))
+    found = list(patches(picture, halo=halo, step=step, most=PATCHES))
     for patch in found:
         low = patch.pixels[0, 0].astype(int)
         top, left = low[0] + 256 * (low[2] // 16), low[1] + 256 * (low[2] % 16)
@@ -162,13 +162,19 @@ def test_areas_of_patches_cover_a_picture_once(size: tuple[int, int]) -> None:
         assert times.mean() > 0.6
 
 
+@pytest.mark.parametrize("most", [2, 3])
+def test_no_more_patches_are_cut_than_asked_for(most: int) -> None:
+    found = list(patches(Image.fromarray(blotches(900, 2000)), halo=36, step=8, most=most))
+    assert len(found) == most**2
+
+
 @pytest.mark.parametrize("halo", [36, 400])
 def test_features_of_the_areas_are_those_of_the_picture(halo: int) -> None:
     photo = blotches(1000, 2000)
     features = photo[::8, ::8].transpose(2, 0, 1)
     inner = [
         patch.inner(patch.pixels[::8, ::8].transpose(2, 0, 1), step=8)
-        for patch in patches(Image.fromarray(photo), halo=halo, step=8)
+        for patch in patches(Image.fromarray(photo), halo=halo, step=8, most=PATCHES)
     ]
     values = np.sort(np.concatenate([each.ravel() for each in inner]))
     assert np.array_equal(values, np.sort(features.ravel()))

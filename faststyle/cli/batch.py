@@ -12,10 +12,16 @@ from pathlib import Path
 from threading import Thread
 from typing import NamedTuple
 
+from PIL import Image
+
 from faststyle.cli.studio import Studio
 from faststyle.cli.tables import printable
-from faststyle.errors import FaststyleError, InputError
+from faststyle.errors import FaststyleError, ImageError, InputError, OptionError
+from faststyle.files import evenly_chosen
+from faststyle.images import open_picture
 from faststyle.inputs import Job
+from faststyle.painter import Painter
+from faststyle.scene import FRAMES
 from faststyle.stylize import FileOptions, FileResult, Status, stylize_files
 
 LISTED = 20
@@ -42,6 +48,8 @@ class Batch(NamedTuple):
     """What to paint with."""
     find_jobs: Callable[[], Iterator[Job]]
     """Lists the pictures, each time anew."""
+    steady: bool
+    """Paint all alike, as frames of one video."""
 
 
 def run_batches(
@@ -79,9 +87,37 @@ def run_batches(
 
 def _stylize(batch: Batch, *, files: FileOptions) -> Iterator[FileResult]:
     studio = batch.studio
-    yield from stylize_files(
-        studio.open(), batch.find_jobs(), options=files, workers=studio.workers()
-    )
+    painter = studio.open()
+    if batch.steady:
+        painter = _steady(painter, batch.find_jobs(), files=files)
+    yield from stylize_files(painter, batch.find_jobs(), options=files, workers=studio.workers())
+
+
+def _steady(painter: Painter, jobs: Iterator[Job], *, files: FileOptions) -> Painter:
+    """Return what paints all frames alike, whichever of them there are results of already.
+
+    Raises:
+        OptionError: a style cannot do so.
+        ImageError: there is no frame that can be read.
+    """
+    if not painter.shares:
+        raise OptionError(
+            "--steady: models of the preset johnson, for one size, or of other makers cannot paint "
+            "frames alike; use one of the presets fast or quality, or leave it out"
+        )
+    some = evenly_chosen([job.source for job in jobs], most=FRAMES)
+
+    def frames() -> Iterator[Image.Image]:
+        broken: list[ImageError] = []
+        for path in some:
+            try:
+                yield open_picture(path, max_pixels=files.max_pixels)
+            except ImageError as error:  # whoever stylizes it meets it, too
+                broken.append(error)
+        if len(broken) == len(some):
+            raise broken[0]
+
+    return painter.alike(frames)
 
 
 def _follow(

@@ -35,6 +35,9 @@ STREAM = "-"
 ALL = "all"
 """Stands for every bundled style."""
 
+ONE_PHOTO = "of several photos alone; frames of one animation are painted alike anyway"
+"""Why one photo cannot be steady."""
+
 STREAM_ENDING = ".png"
 """Format of standard output where none is asked for."""
 
@@ -95,6 +98,11 @@ def _configure_controls(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--mask", type=Path, metavar="FILE", help="paint only where this picture is white"
+    )
+    group.add_argument(
+        "--steady",
+        action="store_true",
+        help="the photos are frames of one video: paint all alike, so that nothing flickers",
     )
 
 
@@ -180,12 +188,16 @@ def run(options: argparse.Namespace) -> int:
         raise InputError("an empty name: name a file or a folder for results")
     places = find_places(options.inputs)
     single = places[0].picture if len(places) == 1 else None
+    if single is not None and options.steady:
+        raise InputError(f"--steady: {ONE_PHOTO}")
     if single is not None and options.style != ALL:
         job = _single_job(single, output=options.output, naming=naming)
         if options.dry_run:
             return show_jobs([job], overwrite=files.overwrite)
         return _run_single(studio, job, files=files, report=options.report)
-    batches = _batches(studio, places, output=Path(options.output), naming=naming)
+    batches = _batches(
+        studio, places, output=Path(options.output), naming=naming, steady=options.steady
+    )
     if options.dry_run:
         jobs = chain.from_iterable(batch.find_jobs() for batch in batches)
         return show_jobs(jobs, overwrite=files.overwrite)
@@ -205,18 +217,24 @@ def _refuse_pointless(options: argparse.Namespace) -> None:
             raise InputError("--report: of files alone, not of standard input or output")
         if options.suffix:
             raise InputError("--suffix: of files alone, not of standard input or output")
+        if options.steady:
+            raise InputError(f"--steady: {ONE_PHOTO}")
 
 
 def _batches(
-    studio: Studio, places: Sequence[Place], *, output: Path, naming: Naming
+    studio: Studio, places: Sequence[Place], *, output: Path, naming: Naming, steady: bool
 ) -> list[Batch]:
     find_jobs = partial(plan, places, output, naming=naming)
     if studio.style != ALL:
-        return [Batch(studio, find_jobs)]
+        return [Batch(studio, find_jobs, steady=steady)]
     if len(places) == 1 and places[0].picture is not None:
         studio = replace(studio, machine=replace(studio.machine, workers=1))
     return [
-        Batch(replace(studio, style=style, silent=index > 0), partial(find_jobs, below=style))
+        Batch(
+            replace(studio, style=style, silent=index > 0),
+            partial(find_jobs, below=style),
+            steady=steady,
+        )
         for index, style in enumerate(style_names())
     ]
 

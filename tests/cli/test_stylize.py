@@ -20,7 +20,7 @@ from faststyle.cli import main
 from faststyle.files import find_pictures
 from faststyle.gallery import style_names
 from faststyle.images import open_picture
-from tests.conftest import Paint, pixels
+from tests.conftest import Paint, blotches, pixels
 
 
 def _broken(path: Path) -> None:
@@ -583,3 +583,54 @@ def test_a_large_photo_keeps_to_the_memory(
         peaks.append(int(run.stdout) * 1024)
     assert peaks[0] < 1.2 * 300e6
     assert peaks[1] > 1.5 * 300e6  # or the limit would prove nothing
+
+
+def _frames(folder: Path, *, count: int = 4) -> None:
+    """Write frames of a still picture that a white bar goes across below."""
+    folder.mkdir()
+    for number in range(count):
+        frame = blotches(160, 120).copy()
+        frame[120:, : 30 * number] = 255
+        Image.fromarray(frame).save(folder / f"{number}.png")
+
+
+def _motion(folder: Path) -> float:
+    """Return by how much what stands still differs between the frames of a folder."""
+    paintings = [pixels(open_picture(path))[:60].astype(int) for path in find_pictures(folder)]
+    return float(np.abs(np.diff(np.stack(paintings), axis=0)).max())
+
+
+def test_frames_of_a_video_do_not_flicker(
+    tmp_path: Path, fast_models: Mapping[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _frames(tmp_path / "in")
+    (tmp_path / "in" / "5.png").write_text("not a picture")
+    model, out = fast_models["fp32"], tmp_path / "steady"
+    assert _stylize(tmp_path / "in", out, model, "--steady") == 1  # the broken one
+    assert "4 stylized, 1 failed" in capsys.readouterr().err
+    assert _motion(out) == 0
+    before = (out / "1.png").read_bytes()
+    (out / "1.png").unlink()
+    _stylize(tmp_path / "in", out, model, "--steady")  # goes on where it was, as it was
+    assert (out / "1.png").read_bytes() == before
+    _stylize(tmp_path / "in", tmp_path / "own", model)
+    assert _motion(tmp_path / "own") > 2
+
+
+def test_steady_needs_several_photos_and_a_network_that_can(
+    paint: Paint,
+    tmp_path: Path,
+    fast_models: Mapping[str, Path],
+    model_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    photo = paint("in/photo.png")
+    assert _stylize(photo, tmp_path / "out.png", fast_models["fp32"], "--steady") == 1
+    assert "--steady: of several photos alone; frames of one anim" in _one_line(capsys)
+    assert _stylize(photo, "-", fast_models["fp32"], "--steady") == 1
+    assert "--steady: of several photos alone" in _one_line(capsys)
+    assert _stylize(photo.parent, tmp_path / "out", model_path, "--steady") == 1
+    assert "--steady: models of the preset johnson" in _one_line(capsys)
+    photo.write_text("not a picture")
+    assert _stylize(photo.parent, tmp_path / "out", fast_models["fp32"], "--steady") == 1
+    assert "photo.png: not a picture" in _one_line(capsys)
