@@ -161,7 +161,9 @@ class Sharing:
                     f"{self._path}: a file of this format cannot paint in tiles; pass the .onnx "
                     "file that it was made of, or give it more --memory"
                 ) from error
-            raise ModelError(f"{self._path}: too old to paint tiles or frames alike; export it again")
+            raise ModelError(
+                f"{self._path}: too old to paint tiles or frames alike; export it again"
+            )
 
         return open_model(self._path, device=self._device, threads=self._threads, edit=edited)
 
