@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,6 @@ from faststyle.errors import ImageError
 
 Picture: TypeAlias = Image.Image | NDArray[np.uint8]
 """A PIL image of any mode, or uint8 H×W×3, RGB."""
-
-AnyPicture = TypeVar("AnyPicture", Image.Image, NDArray[np.uint8])
-"""One or the other of them."""
 
 WIDE_MODES = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 """Pillow's greyscale modes of more than 8 bits, which ``convert`` would clip at 255."""
@@ -71,9 +68,7 @@ def read_colors(picture: Picture) -> tuple[NDArray[np.uint8], Image.Image | None
     return picture, alpha
 
 
-def repainted(
-    picture: AnyPicture, paint: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
-) -> AnyPicture:
+def repainted(picture: Picture, paint: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> Picture:
     """Repaint the colours of a picture, uint8 H×W×3, and keep its transparency.
 
     Returns:

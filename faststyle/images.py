@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,11 +55,11 @@ class Photo:
 
     size: tuple[int, int]
     """Width and height, as they lie in the file, in pixels."""
-    frame: Callable[[int], Image.Image]
-    """Decodes a picture of it by its number, upright, of any mode. Frames of an animation have
-    their milliseconds in ``info["duration"]``."""
+    frames: Iterator[Image.Image]
+    """Its pictures, upright, of any mode; one unless it is an animation, whose frames have their
+    milliseconds in ``info["duration"]``. They are decoded as they are asked for."""
     count: int
-    """How many there are; one unless it is an animation."""
+    """How many frames there are."""
     bytes_beside: int
     """What it takes beside its colours, for each pixel, while it is open."""
     metadata: Metadata
@@ -125,7 +125,7 @@ def open_colors(path: Path, *, enough: int | None = None) -> Image.Image:
 def open_photo(
     source: Path | BinaryIO, *, name: str, max_pixels: int = MAX_PIXELS
 ) -> Iterator[Photo]:
-    """Open a picture file with all that it says; its frames may be decoded while it is open.
+    """Open a picture file with all that it says; its frames may be read while it is open.
 
     Args:
         source: a file of one of `READ_FORMATS`, or what is read from one.
@@ -150,11 +150,8 @@ def open_photo(
             endless = picture.format == "AVIF" and count > 1
             metadata, loop = read_metadata(picture), 0 if endless else picture.info.get("loop")
             beside = bytes_beside(picture)
-
-        def frame(number: int) -> Image.Image:
-            return _frame(picture, number, indices=indices, name=name)
-
-        yield Photo(picture.size, frame, count, beside, metadata, loop)
+        frames = _frames(picture, indices=indices, name=name)
+        yield Photo(picture.size, frames, count, beside, metadata, loop)
 
 
 def save_picture(
@@ -329,14 +326,18 @@ def _too_large(
     )
 
 
-def _frame(picture: Image.Image, number: int, *, indices: range, name: str) -> Image.Image:
-    with _explained(name):
-        if indices == range(1):
-            return _upright(picture)
-        picture.seek(indices[number])
-        frame = _upright(picture.copy())
-        frame.info["duration"] = picture.info.get("duration") or USUAL_DURATION
-        return frame
+def _frames(picture: Image.Image, *, indices: range, name: str) -> Iterator[Image.Image]:
+    if indices == range(1):
+        with _explained(name):
+            picture = _upright(picture)
+        yield picture
+        return
+    for index in indices:
+        with _explained(name):
+            picture.seek(index)
+            frame = _upright(picture.copy())
+            frame.info["duration"] = picture.info.get("duration") or USUAL_DURATION
+        yield frame
 
 
 def _upright(picture: Image.Image) -> Image.Image:

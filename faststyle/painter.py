@@ -17,7 +17,7 @@ from faststyle.contract import ModelCard
 from faststyle.controls import Controls
 from faststyle.errors import OptionError
 from faststyle.memory import Budget
-from faststyle.scene import FRAMES
+from faststyle.scene import measured_frames
 from faststyle.tiles import Brush, Pixels, repaint
 
 PICTURE_BYTES = 4
@@ -109,29 +109,43 @@ class Painter:
         return all(style.shares for style, _ in self.styles)
 
     def alike(self, frames: Callable[[], Iterable[Image.Image]]) -> Painter:
-        """Return what paints photos of a scene alike with every style that can do so.
+        """Return what paints photos of a scene alike; see `shares`.
 
         Args:
             frames: gives some photos from all over the scene, of any mode, `FRAMES` at most; called
                 for each style.
 
         Raises:
-            ImageError: a photo has no colours, or cannot be computed.
+            ImageError: a photo has no colours, or cannot be computed, or nothing is seen of any.
         """
         painter = copy.copy(self)
-        # What is kept of so few patches is less than what painting takes, which comes later.
-        memory = self.budget.total // 2
         painter.styles = [
-            Weighted(style.scene(map(self._as_painted, frames()), memory=memory), weight)
-            if style.shares
-            else Weighted(style, weight)
+            Weighted(
+                style.scene(map(self._as_painted, frames()), memory=self._kept(frames)), weight
+            )
             for style, weight in self.styles
         ]
         return painter
 
+    def _kept(self, frames: Callable[[], Iterable[Image.Image]]) -> int:
+        """Return the bytes that may be kept of frames: half of what painting one takes.
+
+        That comes later, and there is room for it.
+        """
+        size = next((each.size for each in frames()), (0, 0))
+        painting = (
+            math.prod(self.controls.painted(self.controls.fitted(size))) * self.bytes_per_pixel
+        )
+        return min(painting, self.budget.total) // 2
+
     def _as_painted(self, photo: Image.Image) -> Image.Image:
-        picture, _ = self.controls.fit(*split_alpha(photo))
-        return picture if self.controls.stroke_scale == 1 else self._scaled(picture)
+        picture, alpha = self.controls.fit(*split_alpha(photo))
+        if self.controls.stroke_scale != 1:
+            picture = self._scaled(picture)
+            alpha = alpha and alpha.resize(picture.size)
+        if alpha is not None:
+            picture.putalpha(alpha)
+        return picture
 
     @contextmanager
     def room(
@@ -151,7 +165,7 @@ class Painter:
         width, height = self.controls.painted(fitted)
         # The photo, those that a scene is measured by, what it is scaled to, results of earlier
         # frames, what has another stroke scale.
-        measured = min(frames, FRAMES) if frames > 1 else 0
+        measured = measured_frames(frames) if frames > 1 and self.shares else 0
         pictures = (PICTURE_BYTES * (1 + measured) + beside) * math.prod(size)
         pictures += PICTURE_BYTES * math.prod(fitted) * (frames - 1 + (fitted != size))
         pictures += PICTURE_BYTES * width * height * (fitted != (width, height))

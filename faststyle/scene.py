@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
+from typing import overload
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from faststyle.colors import AnyPicture, repainted
+from faststyle.colors import Picture, repainted
 from faststyle.contract import ModelCard
 from faststyle.tiles import Brush, Pixels
 
 FRAMES = 8
-"""Frames that say enough of a scene; they are measured at even distances."""
+"""Frames that say enough of a scene."""
+
+SHARE = 3
+"""One of so many frames is measured, where that is less: measuring takes as long as painting."""
 
 PATCHES_OF_FRAME = 3
 """Patches that a frame is measured by, at most, beside one another and below one another."""
@@ -40,7 +47,13 @@ class Scene:
         self.bytes_per_pixel = self.bytes_per_tile_pixel = bytes_per_pixel
         self._paint = paint
 
-    def __call__(self, image: AnyPicture) -> AnyPicture:
+    @overload
+    def __call__(self, image: Image.Image) -> Image.Image: ...
+
+    @overload
+    def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]: ...
+
+    def __call__(self, image: Picture) -> Picture:
         """Repaint one picture, as `faststyle.Stylizer` does.
 
         Raises:
@@ -55,6 +68,11 @@ class Scene:
     def brush(self, picture: Image.Image, *, side: int) -> Brush:  # noqa: ARG002
         """Return what repaints parts of a picture so that they fit together."""
         return agreeing(self._paint, card=self.card)
+
+
+def measured_frames(count: int) -> int:
+    """Return how many frames of so many are measured."""
+    return min(FRAMES, math.ceil(count / SHARE))
 
 
 def agreeing(paint: Callable[[Pixels], Pixels], *, card: ModelCard) -> Brush:

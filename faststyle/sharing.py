@@ -35,6 +35,14 @@ ELEMENTS = {
 Tensors = dict[str, NDArray[Any]]
 
 
+def can_share(path: Path) -> bool:
+    """Tell whether a file has names for what normalizes its layers, as those exported now have."""
+    try:
+        return bool(tensors_called(path.read_bytes(), STATISTICS))
+    except (ValueError, OSError):
+        return False
+
+
 class Stretch(NamedTuple):
     """A part of what a file computes: from one layer that is measured to the next."""
 
@@ -67,7 +75,8 @@ class Sharing:
         self._path = path
         self._device = device
         self._threads = threads
-        self.port = Port(self._open(_with_statistics), path=path, ours=True)
+        self._edited: dict[str, bytes] = {}
+        self.port = Port(self._open(_with_statistics, name="all"), path=path, ours=True)
 
     def paint_by(
         self, patches: Sequence[Patch], *, step: int, memory: int
@@ -90,7 +99,7 @@ class Sharing:
         Raises:
             ImageError: a patch cannot be computed.
         """
-        finishing = self._open(_without_features)
+        finishing = self._open(_without_features, name="end")
         stretches = self._stretches
         found: dict[str, NDArray[np.float32]] = {
             f"{name}{each.number}": np.full((1, 1, 1, 1), value, np.float32)
@@ -102,7 +111,10 @@ class Sharing:
         for stretch in stretches:
             carries = stretch.carries if keep else set()
             # Opened for this alone, as what a session has used of memory it keeps.
-            model = self._open(partial(_with_stretch, stretch=stretch, kept=kept[0]))
+            model = self._open(
+                partial(_with_stretch, stretch=stretch, kept=kept[0]),
+                name=f"{stretch.number} {sorted(kept[0])}",
+            )
             inner = []
             for index, patch in enumerate(patches):
                 wanted = {stretch.features, *carries}
@@ -151,21 +163,26 @@ class Sharing:
     def _stretches(self) -> list[Stretch]:
         return _stretches(self._path.read_bytes())
 
-    def _open(self, edit: Callable[[bytes], bytes]) -> OpenModel:
+    def _open(self, edit: Callable[[bytes], bytes], *, name: str) -> OpenModel:
+        """Open the file edited, which is done once for each name."""
+
         def edited(content: bytes) -> bytes:
-            try:
-                if tensors_called(content, STATISTICS):
-                    return edit(content)
-            except ValueError as error:  # onnxruntime opens its own format, which cannot be cut
-                raise ModelError(
-                    f"{self._path}: a file of this format cannot paint in tiles; pass the .onnx "
-                    "file that it was made of, or give it more --memory"
-                ) from error
-            raise ModelError(
-                f"{self._path}: too old to paint tiles or frames alike; export it again"
-            )
+            if name not in self._edited:
+                self._edited[name] = self._edit(content, edit)
+            return self._edited[name]
 
         return open_model(self._path, device=self._device, threads=self._threads, edit=edited)
+
+    def _edit(self, content: bytes, edit: Callable[[bytes], bytes]) -> bytes:
+        try:
+            if tensors_called(content, STATISTICS):
+                return edit(content)
+        except ValueError as error:  # onnxruntime opens its own format, which cannot be cut
+            raise ModelError(
+                f"{self._path}: a file of this format cannot paint in tiles; pass the .onnx "
+                "file that it was made of, or give it more --memory"
+            ) from error
+        raise ModelError(f"{self._path}: too old to paint a picture in tiles; export it again")
 
 
 def _with_statistics(content: bytes) -> bytes:

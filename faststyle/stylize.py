@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
@@ -18,7 +19,7 @@ from faststyle.files import evenly_chosen, refuse_existing
 from faststyle.formats import ANIMATED_FORMATS, picture_format
 from faststyle.images import MAX_PIXELS, USUAL_DURATION, Result, open_photo, save_result
 from faststyle.inputs import Job
-from faststyle.scene import FRAMES
+from faststyle.scene import measured_frames
 
 AHEAD = 2
 """Pictures that are begun or wait, for each worker."""
@@ -32,8 +33,12 @@ class Paint(Protocol):
     ) -> AbstractContextManager[int | None]:
         """Wait until there is memory for a photo; yield the side of tiles, None for no tiles."""
 
+    @property
+    def shares(self) -> bool:
+        """Whether photos of a scene can be painted alike."""
+
     def alike(self, frames: Callable[[], Iterable[Image.Image]]) -> Paint:
-        """Return what paints photos of a scene alike, where that is possible.
+        """Return what paints photos of a scene alike.
 
         Args:
             frames: gives some of them, any number of times.
@@ -120,18 +125,38 @@ def stylize_photo(
     """
     with open_photo(source, name=name, max_pixels=options.max_pixels) as photo:
         count = photo.count if encoder in ANIMATED_FORMATS else 1
-        numbers = range(count)
         frames, durations = [], []
         with paint.room(photo.size, frames=count, beside=photo.bytes_beside) as side:
-            if count > 1:
-                some = [photo.frame(number) for number in evenly_chosen(numbers, most=FRAMES)]
-                with _named(name):
-                    paint = paint.alike(lambda: some)
-            for frame in map(photo.frame, numbers):
+            if count > 1 and paint.shares:
+                paint = _alike(paint, source, name=name, count=count, options=options)
+            for frame in islice(photo.frames, count):
                 durations.append(float(frame.info.get("duration", USUAL_DURATION)))
                 with _named(name):
                     frames.append(paint(frame, side=side))
         return Result(frames, durations, photo.loop, photo.metadata)
+
+
+def _alike(
+    paint: Paint, source: Path | BinaryIO, *, name: str, count: int, options: FileOptions
+) -> Paint:
+    """Return what paints the frames of an animation alike.
+
+    The file is opened once more, as not every animation can be wound back.
+    """
+    copied = source if isinstance(source, Path) else io.BytesIO(_content(source))
+    wanted = set(evenly_chosen(range(count), most=measured_frames(count)))
+    with open_photo(copied, name=name, max_pixels=options.max_pixels) as photo:
+        some = [frame for number, frame in enumerate(photo.frames) if number in wanted]
+    with _named(name):
+        return paint.alike(lambda: some)
+
+
+def _content(file: BinaryIO) -> bytes:
+    place = file.tell()
+    file.seek(0)
+    content = file.read()
+    file.seek(place)
+    return content
 
 
 @contextmanager

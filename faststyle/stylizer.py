@@ -8,11 +8,13 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from pathlib import Path
+from typing import overload
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from faststyle.colors import AnyPicture, Picture, read_colors, repainted
+from faststyle.colors import Picture, read_colors, repainted
 from faststyle.contract import (
     CONTEXT,
     NCHW_FLOAT,
@@ -27,7 +29,7 @@ from faststyle.gallery import resolve
 from faststyle.port import MULTIPLES, Port, read_input
 from faststyle.scene import PATCHES_OF_FRAME, Scene, agreeing
 from faststyle.session import OpenModel, open_model
-from faststyle.sharing import Sharing
+from faststyle.sharing import Sharing, can_share
 from faststyle.tiles import PATCHES, Brush, Patch, Pixels, Place, mosaic, patches, repaint
 from faststyle.wash import with_wash
 
@@ -88,7 +90,15 @@ class Stylizer:
         self._path = path
         self._threads = threads
 
-    def __call__(self, image: AnyPicture, *, context: Picture | None = None) -> AnyPicture:
+    @overload
+    def __call__(self, image: Image.Image, *, context: Picture | None = None) -> Image.Image: ...
+
+    @overload
+    def __call__(
+        self, image: NDArray[np.uint8], *, context: Picture | None = None
+    ) -> NDArray[np.uint8]: ...
+
+    def __call__(self, image: Picture, *, context: Picture | None = None) -> Picture:
         """Repaint one picture, of any size from 1×1 up, at exactly its size.
 
         Args:
@@ -130,10 +140,11 @@ class Stylizer:
             "export it without --size for others"
         )
 
-    @property
+    @cached_property
     def shares(self) -> bool:
         """Whether several pictures can be painted by the same statistics."""
-        return self.card.normalization == "sampled" and self.port.taken.sides is None
+        sampled = self.card.normalization == "sampled" and self.port.taken.sides is None
+        return sampled and can_share(self._path)
 
     def scene(self, frames: Iterable[Picture], *, memory: int = SCENE_MEMORY) -> Scene:
         """Return what repaints pictures of one scene alike, by statistics of some of them.
@@ -141,24 +152,27 @@ class Stylizer:
         So frames of a video do not flicker: what stands still is painted the same in all.
 
         Args:
-            frames: some from all over the scene, as they are taken by a call; eight are enough.
+            frames: some from all over the scene, as they are taken by a call, eight or so; each
+                takes as long to measure as to paint. Those of which nothing is seen do not count.
             memory: bytes for what is kept while they are measured.
 
         Raises:
-            ModelError: the network has no statistics to share, the file is for pictures of one
-                size, or of a version before 0.3.
-            ImageError: a frame is no picture, or cannot be computed, or there are none.
+            ModelError: the network has no statistics to share, or the file is for pictures of one
+                size, is no ``.onnx`` file as it was exported, or is too old.
+            ImageError: a frame is no picture, or cannot be computed, or nothing is seen of any.
         """
         if not self.shares:
             raise ModelError(
                 f"{self._path}: cannot paint several pictures alike; use a model of the preset "
-                "fast or quality that was exported without --size"
+                "fast or quality, exported by this version without --size"
             )
         parts: list[Patch] = []
         for frame in frames:
-            parts += self._patches(Image.fromarray(read_colors(frame)[0]), most=PATCHES_OF_FRAME)
+            pixels, alpha = read_colors(frame)
+            if alpha is None or alpha.getbbox() is not None:
+                parts += self._patches(Image.fromarray(pixels), most=PATCHES_OF_FRAME)
         if not parts:
-            raise ImageError("a scene needs a frame that it is measured by")
+            raise ImageError("a scene needs a frame of which something is seen")
         paint = self._sharing.paint_by(parts, step=self._step, memory=memory)
         return Scene(paint, card=self.card, bytes_per_pixel=self.bytes_per_pixel)
 
@@ -173,7 +187,8 @@ class Stylizer:
     @property
     def bytes_per_tile_pixel(self) -> int:
         """Memory that repainting a part of a picture takes, for each of its pixels."""
-        return self.bytes_per_pixel * (1 if self.shares else 1 + BESIDE)
+        agree = self.card.normalization == "sampled"
+        return self.bytes_per_pixel * (1 if agree else 1 + BESIDE)
 
     def brush(self, picture: Image.Image, *, side: int) -> Brush:
         """Return what repaints parts of a picture so that they fit together.
@@ -192,7 +207,7 @@ class Stylizer:
         """
         if self.port.taken.sides is not None:
             return self._brush_of_sides(picture, sides=self.port.taken.sides)
-        if self.shares:
+        if self.card.normalization == "sampled":
             memory = side**2 * self.bytes_per_tile_pixel  # of a tile, which comes later
             parts = list(self._patches(picture, most=PATCHES))
             paint = self._sharing.paint_by(parts, step=self._step, memory=memory)

@@ -19,7 +19,7 @@ Pixels: TypeAlias = NDArray[np.uint8]
 """uint8 H×W×3, RGB."""
 
 PATCH = 384
-"""Side of the patches that a picture is measured by, in pixels."""
+"""Side of the patches that a picture is measured by, in pixels, at most."""
 
 PATCHES = 8
 """Most of them beside one another, and below one another, in a picture that is painted in tiles."""
@@ -209,7 +209,11 @@ def _stretches(length: int, *, halo: int, step: int, most: int) -> Iterator[tupl
     if length < side + step:
         yield 0, length, slice(0, None)
         return
-    count = min(most, math.ceil((length - 2 * halo) / (side - 2 * halo)))
+    needed = math.ceil((length - 2 * halo) / (side - 2 * halo))
+    count = min(most, needed)
+    if count == needed:  # as wide as it takes to cover all
+        overlaps = (count - 1) * (2 * halo + step)
+        side = min(side, math.ceil((length + overlaps) / count / step) * step)
     starts = [place * (length - side) // (count - 1) // step * step for place in range(count)]
     done = 0
     for start in starts[:-1]:

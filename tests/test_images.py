@@ -105,7 +105,7 @@ def test_the_frames_of_an_animation_are_kept(tmp_path: Path, ending: str) -> Non
         pytest.skip("needs a Pillow that writes AVIF")
     first.save(path, save_all=True, append_images=rest, duration=[50, 70, 90], loop=3)
     with open_photo(path, name=str(path)) as photo:
-        frames = [frame.convert("RGB") for frame in map(photo.frame, range(photo.count))]
+        frames = [frame.convert("RGB") for frame in photo.frames]
         durations = [50.0, 70.0, 90.0]
         assert photo.size == (16, 12)
         assert photo.count == 3
@@ -134,10 +134,7 @@ def test_what_an_animated_png_shows_where_nothing_moves_is_no_frame(tmp_path: Pa
     )
     with open_photo(path, name=str(path)) as photo:
         assert photo.count == 2
-        found = [
-            (frame.info["duration"], frame.getpixel((0, 0)))
-            for frame in map(photo.frame, range(photo.count))
-        ]
+        found = [(frame.info["duration"], frame.getpixel((0, 0))) for frame in photo.frames]
     assert found == [(50, (255, 0, 0)), (70, (0, 0, 255))]
 
 
@@ -152,7 +149,7 @@ def test_the_pages_of_a_tiff_are_no_animation(tmp_path: Path) -> None:
     pages = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
     pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
     with open_photo(tmp_path / "pages.tif", name="pages.tif") as photo:
-        assert len(list(map(photo.frame, range(photo.count)))) == 1
+        assert len(list(photo.frames)) == 1
 
 
 def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path: Path) -> None:

@@ -34,8 +34,8 @@ def test_what_is_no_size_is_refused(text: str) -> None:
 def test_what_there_is_makes_sense() -> None:
     assert 2**24 < available() < 2**46
     before = resident()
-    block = bytearray(2**26)
-    assert before == 0 or resident() - before > 2**25
+    block = bytearray(2**28)  # more than what may be freed meanwhile
+    assert before == 0 or resident() - before > 2**27
     assert block
 
 

@@ -21,7 +21,7 @@ def _saved(tmp_path: Path, name: str, **options: Any) -> Path:
 def _through(source: Path, name: str) -> Path:
     """Read a file and write it again, untouched, under another name."""
     with open_photo(source, name=str(source)) as photo:
-        result = Result([photo.frame(0)], metadata=photo.metadata)
+        result = Result(list(photo.frames), metadata=photo.metadata)
     save_result(result, source.with_name(name))
     return source.with_name(name)
 

@@ -36,9 +36,9 @@ class Flat:
 
     def scene(self, frames: Iterable[Image.Image], *, memory: int) -> Flat:
         """Paint as many levels brighter as the frames are wide."""
-        assert 0 < memory < PLENTY
+        assert 0 < memory < 10**5  # of the size of such frames
         found = list(frames)
-        assert {each.mode for each in found} == {"RGB"}
+        assert {each.mode for each in found} <= {"RGB", "RGBA"}
         return Flat(self.level + sum(each.width for each in found))
 
     def brush(self, picture: Image.Image, *, side: int) -> Brush:
@@ -114,16 +114,24 @@ def test_scaled_strokes_lie_the_same_in_tiles(fast_models: Mapping[str, Path]) -
 
 def test_photos_of_a_scene_are_painted_by_some_of_them() -> None:
     photos = [Image.new("RGBA", (8, 6), "red"), Image.new("L", (12, 6))]
-    styles = [Weighted(Flat(100, shares=True), 1), Weighted(Flat(60), 1)]
+    styles = [Weighted(Flat(100, shares=True), 1), Weighted(Flat(60, shares=True), 1)]
     for controls, wide in ((Controls(), 20), (Controls(max_side=8, stroke_scale=2), 8)):
         painter = _painter(*styles, controls=controls)
-        assert not painter.shares
         levels = [
             each(Image.new("RGB", (8, 8))).getpixel((0, 0))
             for each in (painter, painter.alike(lambda: photos))
         ]
-        assert levels == [(80,) * 3, ((100 + wide + 60) // 2,) * 3]
-    assert _painter(styles[0]).shares
+        assert levels == [(80,) * 3, (80 + wide,) * 3]
+    assert painter.shares
+    assert not _painter(styles[0], Weighted(Flat(7), 1)).shares
+
+
+def test_of_photos_of_a_scene_what_is_seen_counts(fast_models: Mapping[str, Path]) -> None:
+    painter, photo = _open(fast_models["fp32"]), Image.fromarray(blotches(60, 80))
+    hidden = Image.new("RGBA", (80, 60), (255, 0, 0, 0))
+    expected = pixels(painter.alike(lambda: [photo])(photo.copy()))
+    with_hidden = painter.alike(lambda: [hidden, photo, hidden])
+    assert np.array_equal(pixels(with_hidden(photo.copy())), expected)
 
 
 def test_the_results_of_an_animation_take_room() -> None:

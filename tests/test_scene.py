@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 import faststyle
+from faststyle.contract import STATISTICS
 from faststyle.errors import ImageError, ModelError
+from faststyle.scene import measured_frames
 from faststyle.tiles import Pixels, repaint
 from tests.conftest import blotches, pixels
 
@@ -94,8 +96,10 @@ def test_a_scene_is_not_measured_anew(stylizer: faststyle.Stylizer) -> None:
 
 
 def test_without_frames_there_is_no_scene(stylizer: faststyle.Stylizer) -> None:
-    with pytest.raises(ImageError, match="needs a frame"):
-        stylizer.scene([])
+    hidden = Image.new("RGBA", (40, 30), (255, 0, 0, 0))
+    for frames in ([], [hidden]):
+        with pytest.raises(ImageError, match="needs a frame of which something is seen"):
+            stylizer.scene(frames)
 
 
 def test_networks_that_share_nothing_are_refused(model_path: Path) -> None:
@@ -103,3 +107,21 @@ def test_networks_that_share_nothing_are_refused(model_path: Path) -> None:
     assert not stylizer.shares
     with pytest.raises(ModelError, match=r"\.onnx: cannot paint several pictures alike; use a"):
         stylizer.scene([blotches(20, 20)])
+
+
+def test_files_whose_statistics_have_no_names_are_refused(
+    fast_models: Mapping[str, Path], tmp_path: Path
+) -> None:
+    content = fast_models["fp32"].read_bytes()
+    for name in STATISTICS:
+        content = content.replace(name.encode(), b"x" * len(name))
+    (tmp_path / "old.onnx").write_bytes(content)
+    stylizer = faststyle.load(tmp_path / "old.onnx", device="cpu", threads=1)
+    assert not stylizer.shares
+    with pytest.raises(ModelError, match=r"old\.onnx: cannot paint several pictures alike"):
+        stylizer.scene([blotches(20, 20)])
+
+
+def test_a_part_of_the_frames_is_measured() -> None:
+    counts = [measured_frames(count) for count in (1, 2, 3, 4, 24, 1000)]
+    assert counts == [1, 1, 1, 2, 8, 8]

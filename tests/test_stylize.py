@@ -33,6 +33,8 @@ REPLACING = FileOptions(overwrite=True)
 class Invert:
     """Paints negatives."""
 
+    shares = True
+
     def __init__(self) -> None:
         self.sizes: list[tuple[int, int, int]] = []
         self.scenes: list[list[NDArray[np.uint8]]] = []
@@ -99,7 +101,7 @@ def test_an_animation_is_stylized_frame_by_frame(tmp_path: Path) -> None:
         painter = Invert()
         stylize_file(painter, job, options=OPTIONS)
         assert painter.sizes == [(8, 8, count)]
-        assert [len(each) for each in painter.scenes] == ([3] if count > 1 else [])
+        assert [len(each) for each in painter.scenes] == ([1] if count > 1 else [])
         with Image.open(job.destination) as result:
             assert getattr(result, "n_frames", 1) == count
             colors = []
@@ -110,17 +112,32 @@ def test_an_animation_is_stylized_frame_by_frame(tmp_path: Path) -> None:
         assert [tuple(each) for each in colors] == expected[:count]
 
 
-def test_frames_from_all_over_an_animation_make_its_scene(tmp_path: Path) -> None:
-    first, *rest = (Image.new("RGB", (8, 8), (12 * number, 0, 0)) for number in range(20))
-    first.save(tmp_path / "a.webp", save_all=True, append_images=rest, lossless=True)
+@pytest.mark.parametrize("ending", ["webp", "png", "gif"])
+def test_frames_from_all_over_an_animation_make_its_scene(tmp_path: Path, ending: str) -> None:
+    first, *rest = (Image.new("RGB", (8, 8), (9 * number, 0, 0)) for number in range(28))
+    path = tmp_path / f"a.{ending}"
+    first.save(path, save_all=True, append_images=rest, lossless=True)
+    for source in (path, io.BytesIO(path.read_bytes())):
+        painter = Invert()
+        result = stylize_photo(painter, source, name="a", encoder="WEBP", options=OPTIONS)
+        assert len(result.frames) == 28
+        (scene,) = painter.scenes
+        assert len(scene) == FRAMES
+        reds = [int(red) for red, _, _ in scene]
+        assert reds == sorted(set(reds))
+        assert reds[0] <= 18
+        assert reds[-1] >= 9 * 22
+
+
+def test_an_animation_is_painted_frame_by_frame_where_nothing_is_shared(tmp_path: Path) -> None:
+    first, second = (Image.new("RGB", (8, 8), color) for color in ("black", "blue"))
+    first.save(tmp_path / "a.gif", save_all=True, append_images=[second])
     painter = Invert()
-    stylize_file(painter, Job(tmp_path / "a.webp", tmp_path / "out.webp"), options=OPTIONS)
-    (scene,) = painter.scenes
-    assert len(scene) == FRAMES
-    reds = [int(red) for red, _, _ in scene]
-    assert reds == sorted(set(reds))
-    assert reds[0] <= 12
-    assert reds[-1] >= 12 * 16
+    painter.shares = False
+    job = Job(tmp_path / "a.gif", tmp_path / "out.gif")
+    stylize_file(painter, job, options=OPTIONS)
+    assert painter.scenes == []
+    assert job.destination.exists()
 
 
 def test_an_existing_file_is_replaced_only_when_asked(paint: Paint) -> None:

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from threading import Thread
 from typing import NamedTuple
@@ -98,26 +98,25 @@ def _steady(painter: Painter, jobs: Iterator[Job], *, files: FileOptions) -> Pai
 
     Raises:
         OptionError: a style cannot do so.
-        ImageError: there is no frame that can be read.
     """
-    if not painter.shares:
+    unable = [style.card.style for style, _ in painter.styles if not style.shares]
+    if unable:
         raise OptionError(
-            "--steady: models of the preset johnson, for one size, or of other makers cannot paint "
-            "frames alike; use one of the presets fast or quality, or leave it out"
+            f"--steady: {', '.join(unable)} cannot paint frames alike, as models of the preset "
+            "johnson, for one size, of other makers or of old versions cannot; use one of the "
+            "presets fast or quality, or leave it out"
         )
-    some = evenly_chosen([job.source for job in jobs], most=FRAMES)
 
-    def frames() -> Iterator[Image.Image]:
-        broken: list[ImageError] = []
-        for path in some:
-            try:
-                yield open_picture(path, max_pixels=files.max_pixels)
-            except ImageError as error:  # whoever stylizes it meets it, too
-                broken.append(error)
-        if len(broken) == len(some):
-            raise broken[0]
+    def read(path: Path) -> Image.Image | None:
+        try:
+            return open_picture(path, max_pixels=files.max_pixels)
+        except ImageError:  # whoever stylizes it meets it, too
+            return None
 
-    return painter.alike(frames)
+    sources = [job.source for job in jobs]
+    some = [path for path in evenly_chosen(sources, most=FRAMES) if read(path)]
+    some = some or list(islice(filter(read, sources), 1))
+    return painter.alike(lambda: filter(None, map(read, some))) if some else painter
 
 
 def _follow(

@@ -630,7 +630,26 @@ def test_steady_needs_several_photos_and_a_network_that_can(
     assert _stylize(photo, "-", fast_models["fp32"], "--steady") == 1
     assert "--steady: of several photos alone" in _one_line(capsys)
     assert _stylize(photo.parent, tmp_path / "out", model_path, "--steady") == 1
-    assert "--steady: models of the preset johnson" in _one_line(capsys)
-    photo.write_text("not a picture")
-    assert _stylize(photo.parent, tmp_path / "out", fast_models["fp32"], "--steady") == 1
-    assert "photo.png: not a picture" in _one_line(capsys)
+    assert "--steady: tiny cannot paint frames alike, as models of the preset" in _one_line(capsys)
+
+
+def test_steady_goes_on_where_the_frames_that_would_be_measured_are_broken(
+    tmp_path: Path, fast_models: Mapping[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _frames(tmp_path / "in", count=3)
+    for number in range(10, 40):
+        _broken(tmp_path / "in" / f"{number}.png")
+    for number in range(8):  # those that are measured
+        if (path := tmp_path / "in" / f"{number}.png").exists():
+            path.rename(tmp_path / "in" / f"{10 + 4 * number}a.png")
+    model, out = fast_models["fp32"], tmp_path / "out"
+    assert _stylize(tmp_path / "in", out, model, "--steady") == 1
+    assert "3 stylized, 30 failed" in capsys.readouterr().err
+    assert _motion(out) == 0
+    for path in find_pictures(tmp_path / "in"):
+        _broken(path)
+    report = str(tmp_path / "report.csv")
+    new = tmp_path / "new"
+    assert _stylize(tmp_path / "in", new, model, "--steady", "--report", report) == 1
+    assert "0 stylized, 33 failed" in capsys.readouterr().err
+    assert len(Path(report).read_text().splitlines()) == 34
