@@ -16,14 +16,15 @@ from faststyle.version import __version__
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
+    from faststyle.scene import Scene
     from faststyle.stylizer import Stylizer, load
 
-__all__ = ["FaststyleError", "Stylizer", "__version__", "load"]
+__all__ = ["FaststyleError", "Scene", "Stylizer", "__version__", "load"]
 
 
 def __getattr__(name: str) -> Any:
     # Loaded when first used: help and training need no onnxruntime to start.
-    if name in ("Stylizer", "load"):
+    if name in ("Scene", "Stylizer", "load"):
         from faststyle import stylizer
 
         return getattr(stylizer, name)
