@@ -116,7 +116,7 @@ class Painter:
                 for each style.
 
         Raises:
-            ImageError: a photo has no colours, or cannot be computed, or nothing is seen of any.
+            ImageError: a photo has no colours, or cannot be computed, or there are none.
         """
         painter = copy.copy(self)
         painter.styles = [

@@ -153,27 +153,29 @@ class Stylizer:
 
         Args:
             frames: some from all over the scene, as they are taken by a call, eight or so; each
-                takes as long to measure as to paint. Those of which nothing is seen do not count.
+                takes as long to measure as to paint. Those of which nothing is seen do not count beside
+                others.
             memory: bytes for what is kept while they are measured.
 
         Raises:
             ModelError: the network has no statistics to share, or the file is for pictures of one
                 size, is no ``.onnx`` file as it was exported, or is too old.
-            ImageError: a frame is no picture, or cannot be computed, or nothing is seen of any.
+            ImageError: a frame is no picture, or cannot be computed, or there are none.
         """
         if not self.shares:
             raise ModelError(
                 f"{self._path}: cannot paint several pictures alike; use a model of the preset "
                 "fast or quality, exported by this version without --size"
             )
-        parts: list[Patch] = []
+        seen: list[Patch] = []
+        hidden: list[Patch] = []
         for frame in frames:
             pixels, alpha = read_colors(frame)
-            if alpha is None or alpha.getbbox() is not None:
-                parts += self._patches(Image.fromarray(pixels), most=PATCHES_OF_FRAME)
-        if not parts:
-            raise ImageError("a scene needs a frame of which something is seen")
-        paint = self._sharing.paint_by(parts, step=self._step, memory=memory)
+            parts = seen if alpha is None or alpha.getbbox() is not None else hidden
+            parts += self._patches(Image.fromarray(pixels), most=PATCHES_OF_FRAME)
+        if not seen + hidden:
+            raise ImageError("a scene needs a frame that it is measured by")
+        paint = self._sharing.paint_by(seen or hidden, step=self._step, memory=memory)
         return Scene(paint, card=self.card, bytes_per_pixel=self.bytes_per_pixel)
 
     @property
