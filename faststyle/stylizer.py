@@ -153,8 +153,8 @@ class Stylizer:
 
         Args:
             frames: some from all over the scene, as they are taken by a call, eight or so; each
-                takes as long to measure as to paint. Those of which nothing is seen do not count beside
-                others.
+                takes as long to measure as to paint. Those of which nothing is seen do not count
+                beside others.
             memory: bytes for what is kept while they are measured.
 
         Raises:
