@@ -18,6 +18,7 @@ from PIL import Image
 
 from faststyle.cli.options import read_size
 from faststyle.cli.tables import print_table
+from faststyle.files import evenly_chosen
 from faststyle.images import open_colors
 from faststyle.scene import measured_frames
 from faststyle.stylizer import load
@@ -58,7 +59,7 @@ def main() -> None:
     parser.add_argument("--size", type=read_size, default=read_size("1280x720"))
     options = parser.parse_args()
     frames = draw_frames(open_colors(options.photo).resize(options.size))
-    some = frames[:: FRAMES // measured_frames(FRAMES)]
+    some = evenly_chosen(frames, most=measured_frames(FRAMES))
     rows = []
     for model in options.models:
         stylizer = load(model)

@@ -118,11 +118,9 @@ class Painter:
         Raises:
             ImageError: a photo has no colours, or cannot be computed, or there are none.
         """
-        painter = copy.copy(self)
+        painter, kept = copy.copy(self), self._kept(frames)
         painter.styles = [
-            Weighted(
-                style.scene(map(self._as_painted, frames()), memory=self._kept(frames)), weight
-            )
+            Weighted(style.scene(map(self._as_painted, frames()), memory=kept), weight)
             for style, weight in self.styles
         ]
         return painter

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from PIL import Image
 
@@ -116,7 +116,7 @@ def try_stylize_file(paint: Paint, job: Job, *, options: FileOptions) -> FileRes
 
 
 def stylize_photo(
-    paint: Paint, source: Path | BinaryIO, *, name: str, encoder: str, options: FileOptions
+    paint: Paint, source: Path | io.BytesIO, *, name: str, encoder: str, options: FileOptions
 ) -> Result:
     """Read a picture, all its frames if the result's format can hold them, and stylize it.
 
@@ -137,26 +137,18 @@ def stylize_photo(
 
 
 def _alike(
-    paint: Paint, source: Path | BinaryIO, *, name: str, count: int, options: FileOptions
+    paint: Paint, source: Path | io.BytesIO, *, name: str, count: int, options: FileOptions
 ) -> Paint:
     """Return what paints the frames of an animation alike.
 
     The file is opened once more, as not every animation can be wound back.
     """
-    copied = source if isinstance(source, Path) else io.BytesIO(_content(source))
+    copied = source if isinstance(source, Path) else io.BytesIO(source.getvalue())
     wanted = set(evenly_chosen(range(count), most=measured_frames(count)))
     with open_photo(copied, name=name, max_pixels=options.max_pixels) as photo:
         some = [frame for number, frame in enumerate(photo.frames) if number in wanted]
     with _named(name):
         return paint.alike(lambda: some)
-
-
-def _content(file: BinaryIO) -> bytes:
-    place = file.tell()
-    file.seek(0)
-    content = file.read()
-    file.seek(place)
-    return content
 
 
 @contextmanager

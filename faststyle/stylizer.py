@@ -173,9 +173,10 @@ class Stylizer:
             pixels, alpha = read_colors(frame)
             parts = seen if alpha is None or alpha.getbbox() is not None else hidden
             parts += self._patches(Image.fromarray(pixels), most=PATCHES_OF_FRAME)
-        if not seen + hidden:
+        parts = seen or hidden
+        if not parts:
             raise ImageError("a scene needs a frame that it is measured by")
-        paint = self._sharing.paint_by(seen or hidden, step=self._step, memory=memory)
+        paint = self._sharing.paint_by(parts, step=self._step, memory=memory)
         return Scene(paint, card=self.card, bytes_per_pixel=self.bytes_per_pixel)
 
     @property

@@ -114,8 +114,9 @@ def _steady(painter: Painter, jobs: Iterator[Job], *, files: FileOptions) -> Pai
             return None
 
     sources = [job.source for job in jobs]
-    some = [path for path in evenly_chosen(sources, most=FRAMES) if read(path)]
-    some = some or list(islice(filter(read, sources), 1))
+    some = evenly_chosen(sources, most=FRAMES)
+    if not any(map(read, some)):
+        some = list(islice(filter(read, sources), 1))
     return painter.alike(lambda: filter(None, map(read, some))) if some else painter
 
 

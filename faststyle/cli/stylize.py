@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
 
 from PIL import Image, ImageChops
 
@@ -340,7 +339,7 @@ def _run_stream(
     return 0
 
 
-def _standard_input() -> BinaryIO:
+def _standard_input() -> io.BytesIO:
     if sys.stdin is None:
         raise InputError("standard input is closed; name a photo")
     return io.BytesIO(sys.stdin.buffer.read())
